@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::link::Link;
 use super::revocations::{Revocations, all_in_force, are_due, recall};
 use super::{PATIENCE, Settings, Subscription, is_away};
+
 /// How often the status is polled.
 const POLL: Duration = Duration::from_secs(1);
 /// How long one poll may take.

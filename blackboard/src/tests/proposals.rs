@@ -9,7 +9,7 @@ mod rules;
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
-    Outcome, ProposedAnswer, SignedAnswer, SignedCommitment, ToldProposal, sign, stated,
+    Outcome, Proposals, ProposedAnswer, SignedAnswer, SignedCommitment, ToldProposal, sign, stated,
 };
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
@@ -157,6 +157,11 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) async fn told(&mut self) -> Vec<ToldProposal> {
+        self.proposals().await.told
+    }
+
+    /// The whole list: what is told, and what is left out.
+    pub(super) async fn proposals(&mut self) -> Proposals {
         let (mut connection, session) = self.0.open_session().await.unwrap();
         let (expect, request) = session.ask_proposals(0);
         connection.send(&request).await.unwrap();
@@ -164,7 +169,7 @@ impl<'a> Machine<'a> {
             .handle(reply(&mut connection).await.unwrap())
             .unwrap();
         assert_eq!(proposals.next, None);
-        proposals.told
+        proposals
     }
 
     pub(super) async fn end(

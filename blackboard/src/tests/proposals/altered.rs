@@ -6,7 +6,6 @@ use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
 use scb_protocol::{Code, Refusal};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
-use crate::tests::group::reply;
 
 fn database(campus: &Campus) -> Connection {
     Connection::open(campus.home.path("blackboard.db")).unwrap()
@@ -27,13 +26,7 @@ fn swapped(work: &Work) -> Vec<u8> {
 
 /// Which are told, and which are left out.
 async fn listed(machine: &mut Machine<'_>) -> (Vec<SubmissionId>, Vec<SubmissionId>) {
-    let (mut connection, session) = machine.0.open_session().await.unwrap();
-    let (expect, request) = session.ask_proposals(0);
-    connection.send(&request).await.unwrap();
-    let (_, proposals) = expect
-        .handle(reply(&mut connection).await.unwrap())
-        .unwrap();
-    assert_eq!(proposals.next, None);
+    let proposals = machine.proposals().await;
     let told = proposals.told.iter().map(|one| one.statement.submission);
     (told.collect(), proposals.left_out)
 }

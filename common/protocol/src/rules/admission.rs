@@ -124,12 +124,15 @@ pub fn admit(
     Ok(rules.judge_each(at, members, extensions))
 }
 
+fn is_member(statement: &Statement, sid: &StudentId) -> bool {
+    statement.members.iter().any(|member| member.sid == *sid)
+}
+
 /// Whoever is gone counts as if he were here: those who stay are not to find others for his sake.
 fn check_group(statement: &Statement, rules: &Rules, gone: &[Gone]) -> Result<(), Refusal> {
     let members = statement.members.len();
-    let is_here = |sid: &StudentId| statement.members.iter().any(|member| member.sid == *sid);
     let gone = gone.iter().map(|one| &one.partner);
-    let gone: BTreeSet<_> = gone.filter(|sid| !is_here(sid)).collect();
+    let gone: BTreeSet<_> = gone.filter(|sid| !is_member(statement, sid)).collect();
     let least = usize::from(rules.group.least());
     if rules.group.allows(members) || (members < least && members + gone.len() >= least) {
         return Ok(());
@@ -143,11 +146,8 @@ fn check_parts(statement: &Statement, rules: &Rules, parts: &[Part]) -> Result<(
     if rules.groups == Groups::Free {
         return Ok(());
     }
-    let is_member = |sid: &StudentId| statement.members.iter().any(|member| member.sid == *sid);
-    match parts
-        .iter()
-        .find(|part| !part.members.iter().all(is_member))
-    {
+    let is_here = |sid: &StudentId| is_member(statement, sid);
+    match parts.iter().find(|part| !part.members.iter().all(is_here)) {
         None => Ok(()),
         Some(part) => Err(part.refusal(statement)),
     }
