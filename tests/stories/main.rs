@@ -73,6 +73,7 @@ mod separation;
 mod servers;
 mod several_files;
 mod suspension;
+mod systemd;
 mod teacher;
 mod teaching;
 mod uncertified;

@@ -14,13 +14,13 @@ use crate::campus::{Ran, judge, program};
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
 /// One box of commands, and under which heading it stands.
-struct Commands {
+pub(crate) struct Commands {
     heading: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 /// The boxes marked `sh`, in order.
-fn boxes() -> Vec<Commands> {
+pub(crate) fn boxes() -> Vec<Commands> {
     let path = Path::new(REPOSITORY).join("docs/OPERATIONS.md");
     let page = fs::read_to_string(path).unwrap();
     let (mut boxes, mut heading, mut open) = (Vec::new(), String::new(), None);

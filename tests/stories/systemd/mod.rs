@@ -1,0 +1,174 @@
+//! `docs/OPERATIONS.md`, typed without a word changed on a machine with a real systemd: its users,
+//! its units with all of their hardening, its credentials, its watchdog. The machine is a set of
+//! namespaces, and leaves nothing behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::campus::{Ran, program};
+use crate::operations::boxes;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Namespaces for everything but the users, who are the system's own.
+const NAMESPACES: [&str; 9] = [
+    "--mount",
+    "--pid",
+    "--fork",
+    "--cgroup",
+    "--net",
+    "--ipc",
+    "--uts",
+    "--kill-child",
+    "--",
+];
+
+/// A machine that runs while this is kept.
+struct Machine {
+    namespaces: Child,
+    /// The process number of its systemd, seen from here.
+    systemd: String,
+}
+
+impl Machine {
+    /// Nothing where nobody may start one.
+    fn boots() -> Option<Self> {
+        let may = Command::new("unshare")
+            .args(NAMESPACES)
+            .args(["sh", "-c", "test $(id -u) = 0 && mount -t tmpfs tmpfs /mnt"])
+            .output();
+        if !may.is_ok_and(|output| output.status.success()) {
+            println!("skipped: only root may start a systemd of its own");
+            return None;
+        }
+        if !Path::new("/lib/systemd/systemd").exists() {
+            assert_ne!(
+                std::env::var("CI").as_deref(),
+                Ok("true"),
+                "no systemd, but CI=true"
+            );
+            println!("skipped: no systemd");
+            return None;
+        }
+        let cuhk = program("cuhk").get_program().to_owned();
+        let repository = Path::new(REPOSITORY);
+        let namespaces = Command::new("unshare")
+            .args(NAMESPACES)
+            .arg("sh")
+            .arg(repository.join("tests/stories/systemd/boot"))
+            .arg(Path::new(&cuhk).parent().unwrap())
+            .arg(repository.join("packaging"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let id = namespaces.id();
+        let children = format!("/proc/{id}/task/{id}/children");
+        let mut machine = Self {
+            namespaces,
+            systemd: String::new(),
+        };
+        machine.waits("systemd is running", |machine| {
+            machine.systemd = fs::read_to_string(&children).unwrap().trim().to_owned();
+            !machine.systemd.is_empty() && machine.tried("systemctl is-system-running").exit == Some(0)
+        });
+        Some(machine)
+    }
+
+    /// One box of commands in a shell of root's that stops at the first that fails. Functions that an
+    /// earlier box has defined are still there.
+    fn tried(&self, text: &str) -> Ran {
+        let script = format!(
+            "set -euo pipefail\n[ ! -e /run/functions ] || . /run/functions\n{text}\n\
+             declare -f > /run/functions\n"
+        );
+        let mut shell = Command::new("nsenter");
+        shell.args(["--target", &self.systemd]);
+        shell.args(["--mount", "--pid", "--cgroup", "--net", "--ipc", "--uts"]);
+        // The directory is that of the machine's root, not of the same name here.
+        shell.args(["--root", "--wd"]);
+        shell.args(["env", "-i", "HOME=/root", "LC_ALL=C.UTF-8"]);
+        shell.arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+        shell.args(["bash", "-c", &format!("cd /opt/scb; {script}")]);
+        Ran::of(&mut shell)
+    }
+
+    /// What it says, without the end of the line.
+    fn runs(&self, text: &str) -> String {
+        let ran = self.tried(text);
+        let journal = || self.tried("journalctl --no-pager --lines 60").stdout;
+        assert_eq!(ran.exit, Some(0), "{text}\n{ran:#?}\n{}", journal());
+        ran.stdout.trim_end().to_owned()
+    }
+
+    /// One property of a unit.
+    fn shows(&self, unit: &str, property: &str) -> String {
+        self.runs(&format!("systemctl show --property {property} --value {unit}"))
+    }
+
+    fn waits(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+            sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Its systemd goes with it, and with that all that ran there.
+        let _ = self.namespaces.kill();
+        let _ = self.namespaces.wait();
+    }
+}
+
+#[test]
+fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_hangs() {
+    let Some(mut machine) = Machine::boots() else {
+        return;
+    };
+    for commands in boxes() {
+        machine.runs(&commands.text);
+    }
+    assert_eq!(machine.runs("systemctl --failed --plain --no-legend"), "");
+    // Students, Blackboard and CUHK found one another under all of the units' hardening.
+    let listed = machine.runs(
+        "runuser -u blackboard -- blackboard --home /var/lib/blackboard/home submissions list --json",
+    );
+    assert_eq!(listed.matches("\"CSCI3100\"").count(), 1, "{listed}");
+
+    machine.runs("systemctl start cuhk-backup.service");
+    assert_eq!(machine.shows("cuhk-backup", "Result"), "success");
+
+    for (unit, port) in [("cuhk", 8011), ("blackboard", 8002)] {
+        let status = machine.shows(unit, "StatusText");
+        assert_eq!(status, format!("listening on 0.0.0.0:{port}"));
+        let owner = machine.runs(&format!(
+            "stat --format %U /proc/$(systemctl show --property MainPID --value {unit})"
+        ));
+        assert_eq!(owner, unit);
+
+        // A minute in the unit.
+        machine.runs(&format!(
+            "install -d /run/systemd/system/{unit}.service.d
+             printf '[Service]\\nWatchdogSec=2\\n' > /run/systemd/system/{unit}.service.d/test.conf
+             systemctl daemon-reload
+             systemctl restart {unit}"
+        ));
+        // Longer than that: it gives signs of life.
+        sleep(Duration::from_secs(3));
+        assert_eq!(machine.shows(unit, "NRestarts"), "0");
+        for (signal, times) in [("KILL", "1"), ("STOP", "2")] {
+            machine.runs(&format!("systemctl kill --kill-whom=main --signal={signal} {unit}"));
+            machine.waits("it is back", |machine| {
+                machine.shows(unit, "NRestarts") == times
+                    && machine.shows(unit, "ActiveState") == "active"
+            });
+        }
+        machine.runs(&format!("systemctl stop {unit}"));
+        assert_eq!(machine.shows(unit, "Result"), "success");
+    }
+}
