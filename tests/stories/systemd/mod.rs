@@ -72,7 +72,8 @@ impl Machine {
         };
         machine.waits("systemd is running", |machine| {
             machine.systemd = fs::read_to_string(&children).unwrap().trim().to_owned();
-            !machine.systemd.is_empty() && machine.tried("systemctl is-system-running").exit == Some(0)
+            !machine.systemd.is_empty()
+                && machine.tried("systemctl is-system-running").exit == Some(0)
         });
         Some(machine)
     }
@@ -105,13 +106,18 @@ impl Machine {
 
     /// One property of a unit.
     fn shows(&self, unit: &str, property: &str) -> String {
-        self.runs(&format!("systemctl show --property {property} --value {unit}"))
+        self.runs(&format!(
+            "systemctl show --property {property} --value {unit}"
+        ))
     }
 
     fn waits(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let begun = Instant::now();
         while !holds(self) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "not within a minute: {what}"
+            );
             sleep(Duration::from_millis(100));
         }
     }
@@ -162,7 +168,9 @@ fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_ha
         sleep(Duration::from_secs(3));
         assert_eq!(machine.shows(unit, "NRestarts"), "0");
         for (signal, times) in [("KILL", "1"), ("STOP", "2")] {
-            machine.runs(&format!("systemctl kill --kill-whom=main --signal={signal} {unit}"));
+            machine.runs(&format!(
+                "systemctl kill --kill-whom=main --signal={signal} {unit}"
+            ));
             machine.waits("it is back", |machine| {
                 machine.shows(unit, "NRestarts") == times
                     && machine.shows(unit, "ActiveState") == "active"
@@ -170,5 +178,6 @@ fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_ha
         }
         machine.runs(&format!("systemctl stop {unit}"));
         assert_eq!(machine.shows(unit, "Result"), "success");
+        machine.runs(&format!("systemctl start {unit}"));
     }
 }
