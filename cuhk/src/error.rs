@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
 use scb_cli::{counted, local_time};
-use scb_protocol::{Code, MOST_LISTS, Refusal, Step};
+use scb_protocol::{Code, Refusal, Step};
 
 use crate::log::Mending;
 use crate::passphrases::MIN_CHARACTERS;
@@ -153,8 +153,8 @@ pub enum Error {
     AuthorityInUse(CrlSigner),
     /// As many authorities count as may at once.
     #[error(
-        "{count} revocation lists are handed out, of authorities whose certificates may still count, of \
-         {MOST_LISTS} that may be; this is refused from {most} on{}",
+        "{count} revocation lists are handed out, of authorities whose certificates may still count; this is \
+         refused from {most} on{}",
         room_at.map_or_else(String::new, |at| format!(": there is room from {} on", local_time(at)))
     )]
     TooManyAuthorities {

@@ -29,8 +29,11 @@ const NOTICE: Duration = Duration::from_secs(10);
 pub(crate) struct Publication {
     /// The epoch that they cover.
     pub(crate) epoch: u64,
-    /// Of the roots, then of the issuing authorities.
+    /// Those that everybody fetches together: of the roots, then of the issuing authorities.
     pub(crate) lists: Vec<Crl>,
+    /// Of the issuing authorities that a root's list among those names: whoever has that list believes
+    /// nothing that they issued. For whoever follows the address in one of their certificates.
+    besides: Vec<Crl>,
     /// How many of them are of roots.
     roots: usize,
 }
@@ -60,12 +63,33 @@ impl Publication {
         store.write(move |records| keep(records, signed)).await
     }
 
+    /// These lists of issuing authorities beside the lists of the roots.
+    fn of(epoch: u64, of_roots: Vec<Crl>, of_issuers: Vec<(Certificate, Crl)>) -> Self {
+        let is_named = |issuer: &Certificate| {
+            let by_its_root = |list: &&Crl| Some(list.issuer_key_id()) == issuer.authority_key_id();
+            let mut lists = of_roots.iter().filter(by_its_root);
+            lists.any(|list| list.contains(&issuer.serial()))
+        };
+        let (mut lists, mut besides) = (Vec::new(), Vec::new());
+        for (issuer, list) in of_issuers {
+            match is_named(&issuer) {
+                true => besides.push(list),
+                false => lists.push(list),
+            }
+        }
+        Self {
+            epoch,
+            roots: of_roots.len(),
+            lists: [of_roots, lists].concat(),
+            besides,
+        }
+    }
+
     /// The list of this authority.
     pub(crate) fn list_of(&self, authority: &Certificate) -> Option<&Crl> {
         let key_id = authority.subject_key_id();
-        self.lists
-            .iter()
-            .find(|list| Some(list.issuer_key_id()) == key_id)
+        let mut all = self.lists.iter().chain(&self.besides);
+        all.find(|list| Some(list.issuer_key_id()) == key_id)
     }
 
     /// The bytes of a list, which whoever is slow to read them shares with everybody else.
@@ -82,7 +106,8 @@ impl Publication {
     /// Whether none of the lists that are signed here needs to be renewed for its age.
     pub(crate) fn is_fresh(&self, now: UnixTime) -> bool {
         let (_, signed_here) = self.lists.split_at(self.roots);
-        signed_here.iter().all(|crl| is_fresh(crl, now))
+        let mut signed_here = signed_here.iter().chain(&self.besides);
+        signed_here.all(|crl| is_fresh(crl, now))
     }
 
     /// The lists of the roots.
@@ -112,26 +137,24 @@ fn stored(
     now: UnixTime,
 ) -> Result<Option<Publication>, Error> {
     let epoch = records.status().epoch()?;
-    let mut lists = root_lists(records, issuers, now)?;
-    let roots = lists.len();
+    let of_roots = root_lists(records, issuers, now)?;
+    let mut lists = Vec::new();
     for issuing in issuers.listing(now) {
         match records.lists().covering(issuing.signer, epoch)? {
-            Some(list) if is_fresh(&list.crl, now) => lists.push(list.crl),
+            Some(list) if is_fresh(&list.crl, now) => {
+                lists.push((issuing.issuer.certificate().clone(), list.crl));
+            }
             _ => return Ok(None),
         }
     }
-    Ok(Some(Publication {
-        epoch,
-        lists,
-        roots,
-    }))
+    Ok(Some(Publication::of(epoch, of_roots, lists)))
 }
 
 /// Lists that are signed and not yet stored.
 struct Signed {
     epoch: u64,
     roots: Vec<Crl>,
-    lists: Vec<(CrlSigner, Crl)>,
+    lists: Vec<(Arc<Issuing>, Crl)>,
     /// Whoever has one for the first time.
     first: Vec<CrlSigner>,
     now: UnixTime,
@@ -152,7 +175,7 @@ fn sign(
         let listed = revoked.listed_by(issuer, since);
         let number = records.lists().next_number(*signer, now)?;
         let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &listed)?;
-        lists.push((*signer, crl));
+        lists.push((Arc::clone(issuing), crl));
     }
     Ok(Signed {
         epoch: records.status().epoch()?,
@@ -165,29 +188,21 @@ fn sign(
 
 /// Numbers only grow: stores the lists before anybody sees them.
 fn keep(records: &Records<'_>, signed: Signed) -> Result<Publication, Error> {
-    let Signed {
-        epoch,
-        roots: mut lists,
-        ..
-    } = signed;
-    let roots = lists.len();
-    for (signer, crl) in signed.lists {
+    let epoch = signed.epoch;
+    let mut lists = Vec::new();
+    for (issuing, crl) in signed.lists {
         let list = StoredList {
             crl: crl.clone(),
             epoch,
         };
-        records.lists().replace(signer, &list)?;
-        lists.push(crl);
+        records.lists().replace(issuing.signer, &list)?;
+        lists.push((issuing.issuer.certificate().clone(), crl));
     }
     for signer in signed.first {
         let from = later(signed.now, NOTICE);
         records.authorities().activate(signer, from)?;
     }
-    Ok(Publication {
-        epoch,
-        lists,
-        roots,
-    })
+    Ok(Publication::of(epoch, signed.roots, lists))
 }
 
 /// Those that were signed with the roots' keys, which are not here.

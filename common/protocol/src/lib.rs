@@ -68,7 +68,7 @@ pub use message::{Message, Reply, decode, encode};
 pub use number::{counted, grouped};
 pub use refusal::{Refusal, Step, WRONG_CODES_PER_MINUTE};
 pub use renewal::{AuthorityChannel, CertificateHolder, RENEWAL_TYPE, prove_renewal};
-pub use revocation_lists::{ExpectLists, MOST_LISTS};
+pub use revocation_lists::{ExpectLists, MOST_LISTS, MOST_LISTS_TAKEN};
 pub use sole_signer::signing_blackboard;
 pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};

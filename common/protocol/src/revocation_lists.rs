@@ -8,11 +8,14 @@ use crate::message::Message as _;
 use crate::message::cuhk::Reply;
 use crate::{Code, Refusal, Step};
 
-/// Lists that CUHK publishes at most: of roots and of issuing authorities, those that retire among them.
-pub const MOST_LISTS: usize = 32;
+/// Lists that CUHK hands out in the course of things: of roots and of issuing authorities, those that
+/// retire among them. Only in the place of a stolen key another authority is put to use beyond that.
+pub const MOST_LISTS: usize = 24;
 
-/// Lists that are taken: also those of a CUHK that put more authorities to use before it looked at that.
-pub(crate) const LISTS: RangeInclusive<usize> = 3..=2 * MOST_LISTS;
+/// Lists that are taken.
+pub const MOST_LISTS_TAKEN: usize = 64;
+
+pub(crate) const LISTS: RangeInclusive<usize> = 3..=MOST_LISTS_TAKEN;
 
 /// Waits for the bytes of lists that were announced. Nothing is taken that was not.
 #[derive(Debug)]
@@ -115,8 +118,12 @@ mod tests {
     #[test]
     fn refuses_what_is_too_few_too_many_or_too_large() {
         announced(&[1, 2, MAX_CRL_SIZE as u64]).unwrap();
-        announced(&[1; 2 * MOST_LISTS]).unwrap();
-        for sizes in [&[1, 2][..], &[1; 65], &[1, 2, MAX_CRL_SIZE as u64 + 1]] {
+        announced(&[1; MOST_LISTS_TAKEN]).unwrap();
+        for sizes in [
+            &[1, 2][..],
+            &[1; MOST_LISTS_TAKEN + 1],
+            &[1, 2, MAX_CRL_SIZE as u64 + 1],
+        ] {
             let refused = announced(sizes).unwrap_err();
             assert_eq!(refused.code, Code::ServerMisbehaved, "{sizes:?}");
         }

@@ -1,29 +1,31 @@
 //! How many authorities may count at once. Each has a revocation list that everybody fetches together
-//! with the others, and nobody takes more lists than the protocol allows.
+//! with the others, and nobody takes more lists than the protocol allows. One that was withdrawn leaves
+//! its place as soon as the root's list names it, so that there is always room in the place of a stolen key.
 
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
-use scb_protocol::MOST_LISTS;
+use scb_protocol::{MOST_LISTS, MOST_LISTS_TAKEN};
 
+use super::unlisted;
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{counting_roots, issuer_kind, read_certificate, stored_roots};
-use crate::store::{AuthorityRecord, AuthorityState, CrlSigner, Store};
+use crate::store::{AuthorityState, CrlSigner, Store};
 
 /// So many lists there may be when one more authority is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// Of those that are put to use in the course of things. What is above is for emergencies.
+    /// Of those that are put to use in the course of things.
     Ordinary,
-    /// Of all.
+    /// As many as are taken.
     Emergency,
 }
 
 impl Room {
     fn most(self) -> usize {
         match self {
-            Self::Ordinary => MOST_LISTS - 8,
-            Self::Emergency => MOST_LISTS,
+            Self::Ordinary => MOST_LISTS,
+            Self::Emergency => MOST_LISTS_TAKEN,
         }
     }
 
@@ -33,8 +35,7 @@ impl Room {
     ///
     /// [`Error::TooManyAuthorities`]; [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
     pub(crate) fn require(self, home: &Home, store: &Store, now: UnixTime) -> Result<(), Error> {
-        let all = store.read_blocking(|records| records.authorities().all())?;
-        self.check(lists(home, &all, now)?)
+        self.check(lists(home, store, now)?)
     }
 
     /// [`Room::require`] for an authority for which an answer came; nothing if that is taken in already.
@@ -51,7 +52,7 @@ impl Room {
         let all = store.read_blocking(|records| records.authorities().all())?;
         match all.iter().any(|record| record.signer == authority) {
             true => Ok(()),
-            false => self.check(lists(home, &all, now)?),
+            false => self.check(lists(home, store, now)?),
         }
     }
 
@@ -79,25 +80,26 @@ pub(crate) fn room_at(lists: Vec<Ending>, most: usize) -> Option<UnixTime> {
     ends.get(surplus).copied()
 }
 
-/// The lists that are handed out now: of each authority that may have certificates in force.
+/// The lists that are handed out together now: of each authority that may have certificates in force.
 ///
 /// # Errors
 ///
-/// [`Error::Local`], [`Error::Certificates`].
-pub(crate) fn lists(
-    home: &Home,
-    all: &[AuthorityRecord],
-    now: UnixTime,
-) -> Result<Vec<Ending>, Error> {
+/// [`Error::Storage`], [`Error::RecordInvalid`], [`Error::Local`], [`Error::Certificates`].
+pub(crate) fn lists(home: &Home, store: &Store, now: UnixTime) -> Result<Vec<Ending>, Error> {
+    let all = &store.read_blocking(|records| records.authorities().all())?;
+    let unlisted = unlisted(home, store)?;
     let in_use = all.iter().filter(|record| {
         issuer_kind(record.signer).is_some() && record.state(all, now) != AuthorityState::Retired
     });
-    let mut issuers = Vec::new();
+    let (mut issuers, mut lists) = (Vec::new(), Vec::new());
     for record in in_use {
+        let end = record.retires_at(all, now);
         let certificate = read_certificate(home, &path::authority(record.signer))?;
-        issuers.push((certificate, record.retires_at(all, now)));
+        issuers.push((certificate, end));
+        if record.withdrawn.is_none() || unlisted.contains(&record.signer) {
+            lists.push(end);
+        }
     }
-    let mut lists: Vec<_> = issuers.iter().map(|(_, end)| *end).collect();
     let counting = counting_roots(home, all, now)?;
     for (signer, root) in stored_roots(home)? {
         if !counting.contains(&signer) {
@@ -135,12 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn an_emergency_has_the_last_few() {
+    fn an_emergency_has_room_as_long_as_anybody_takes_one_list_more() {
         let refused = |room: Room, count: usize| {
             let error = room.check(vec![Some(at(100)); count]).err()?;
-            // One bound for all, and from when on this is refused.
             let told = error.to_string();
-            assert!(told.contains("of 32 that may be"), "{told}");
             assert!(told.contains(": there is room from "), "{told}");
             let from = told.split_once("refused from ").unwrap().1;
             let from = from.split_once(" on").unwrap().0.to_owned();
@@ -149,14 +149,14 @@ mod tests {
         let (from, remedy) = refused(Room::Ordinary, 24).unwrap();
         assert_eq!(from, "24");
         assert!(remedy.contains("cuhk keys withdraw NAME --replace"));
-        let (from, remedy) = refused(Room::Emergency, 32).unwrap();
-        assert_eq!(from, "32");
+        let (from, remedy) = refused(Room::Emergency, 64).unwrap();
+        assert_eq!(from, "64");
         // Not what was just typed.
-        assert!(!remedy.contains("--replace") && remedy.contains("Disaster"));
+        assert!(!remedy.contains("--replace") && remedy.contains("cuhk root sign-crl"));
         for (room, count) in [
             (Room::Ordinary, 23),
             (Room::Emergency, 24),
-            (Room::Emergency, 31),
+            (Room::Emergency, 63),
         ] {
             assert_eq!(refused(room, count), None, "{room:?} {count}");
         }

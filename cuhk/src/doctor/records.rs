@@ -143,8 +143,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
     findings.extend(
         withdrawn(home, &store).unwrap_or_else(|error| Some(Finding::unseen(WITHDRAWN, error))),
     );
-    let all = store.read_blocking(|records| records.authorities().all());
-    findings.push(authorities::count(home, all, now));
+    findings.push(authorities::count(home, &store, now));
     findings.extend(import(&store).unwrap_or_else(|error| Some(Finding::unseen("import", error))));
     store.close_blocking();
     findings

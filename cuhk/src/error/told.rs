@@ -60,14 +60,14 @@ impl Error {
             Self::TooManyAuthorities {
                 most: MOST_LISTS, ..
             } => {
-                "nothing was changed. So many keys are not stolen by accident: stop CUHK, so that nobody is \
-                 let in, and find out how they got out; then wait until then, or make a new CUHK \
-                 (docs/OPERATIONS.md, \"Disaster\")"
+                "nothing was changed; wait until then (`cuhk keys list` shows what is `retiring`), and \
+                 rotate keys less often. In the place of a key that was stolen another can be put all the \
+                 same: `cuhk keys withdraw NAME --replace`, or, with the root elsewhere, `cuhk keys request`"
             }
             Self::TooManyAuthorities { .. } => {
-                "nothing was changed; wait until then (`cuhk keys list` shows what is `retiring`), and \
-                 rotate keys less often. In the place of a key that was stolen a few more can be put: \
-                 `cuhk keys withdraw NAME --replace`"
+                "nothing was changed. A withdrawn authority leaves its place as soon as its root's list names \
+                 it: `cuhk root sign-crl`, or, with the root elsewhere, `cuhk keys request lists --out FILE`; \
+                 then try again"
             }
             Self::TooManyTokenKeys { .. } => {
                 "nothing was changed; wait until then, and see what rotates keys so often (a script?). A key \

@@ -27,7 +27,7 @@ pub(crate) async fn get(university: &University, path: &str) -> (String, Vec<u8>
     (String::from_utf8(said).unwrap(), body)
 }
 
-async fn list(university: &University, signer: &str) -> Crl {
+pub async fn list(university: &University, signer: &str) -> Crl {
     let (head, body) = get(university, &format!("/crl/{signer}.crl")).await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(

@@ -14,6 +14,7 @@ use scb_protocol::Code;
 use scb_protocol::message::cuhk::{Reply, Request};
 use serde_json::Value;
 
+use crate::publication::{get, list};
 use crate::revocation::lists;
 use crate::university::{
     Credentials, ROOT_PASSPHRASE, University, ask, enrol, enrolled, refused, renew, verify,
@@ -396,15 +397,64 @@ async fn withdrawn_services_get_new_certificates_for_new_codes_and_so_does_cuhk(
 }
 
 #[tokio::test]
+async fn its_list_has_a_place_among_those_of_all_until_the_roots_names_it() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let before = lists(&university).await.1;
+    university.rotate(IssuerKind::Students).await;
+    let students = kind_of(IssuerKind::Students);
+    university.written_down(students, STOLEN).await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 4);
+    university.listed().await;
+    let after = lists(&university).await.1;
+    assert_eq!(after.len(), 3);
+    let of_whom = |lists: &[Crl]| lists[1].issuer_key_id().to_vec();
+    assert_ne!(of_whom(&before), of_whom(&after));
+
+    // Whoever follows the address in the certificate finds it, and that it is revoked.
+    let named = list(&university, "students").await;
+    assert!(named.contains(&student.chain.leaf().serial()));
+    university.clock.advance(Duration::from_secs(13 * 60 * 60));
+    let renewed = list(&university, "students").await;
+    assert!(renewed.number() > named.number());
+    // With both, and with the lists of all alone, it is the same.
+    let now = university.clock.now();
+    let all = lists(&university).await.1;
+    for lists in [all.clone(), [all, vec![renewed]].concat()] {
+        let trust = university.trust().with_crls(lists).unwrap();
+        let judged = trust.verify_student(&student.chain, now);
+        assert!(
+            matches!(judged, Err(CertificateError::Revoked)),
+            "{judged:?}"
+        );
+    }
+    // By those of before it holds, as in a receipt of before.
+    let trust = university.trust().with_crls(before).unwrap();
+    trust.verify_student(&student.chain, now).unwrap();
+}
+
+#[tokio::test]
 async fn its_list_is_published_until_what_it_issued_has_ended() {
     let university = University::open().await;
     university.student("1155000001").await;
     university.replaced(IssuerKind::Students, STOLEN).await;
-    assert_eq!(lists(&university).await.1.len(), 4);
+    let address = "/crl/students.crl";
+    assert!(
+        get(&university, address)
+            .await
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
     university
         .clock
         .advance(Duration::from_secs(32 * 24 * 60 * 60));
     university.refresher.refresh().await.unwrap();
+    assert!(
+        get(&university, address)
+            .await
+            .0
+            .starts_with("HTTP/1.1 404")
+    );
     let (_, published) = lists(&university).await;
     assert_eq!(published.len(), 3);
     TrustStore::new(university.root.clone())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Chain, Crl, RevocationReason, Serial};
+use scb_certs::{Certificate, Chain, Crl, RevocationReason, Serial};
 use scb_cli::local_time;
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::Request;
@@ -34,13 +34,21 @@ impl Revoked {
         self.reason == RevocationReason::CertificateHold
     }
 
-    fn of(chain: &Chain, lists: &[Crl], now: UnixTime) -> Option<Self> {
-        let issuer = chain.certificates().get(1)?;
-        let own = |list: &&Crl| list.verify(issuer).is_ok() && now <= list.next_update();
-        let newest = lists.iter().filter(own).max_by_key(|list| list.number())?;
-        let serial = chain.leaf().serial();
-        let (at, reason) = newest.revocation(&serial)?;
-        Some(Self { serial, at, reason })
+    /// By the list of its issuer; else by that of a root, with everything that the issuer has issued.
+    fn of(chain: &Chain, (roots, lists): (&[Certificate], &[Crl]), now: UnixTime) -> Option<Self> {
+        let (leaf, issuer) = (chain.leaf(), chain.certificates().get(1)?);
+        let listed = |one: &Certificate, by: &Certificate| {
+            let own = |list: &&Crl| list.verify(by).is_ok() && now <= list.next_update();
+            let newest = lists.iter().filter(own).max_by_key(|list| list.number())?;
+            newest.revocation(&one.serial())
+        };
+        let mut by_roots = roots.iter().filter_map(|root| listed(issuer, root));
+        let (at, reason) = listed(leaf, issuer).or_else(|| by_roots.next())?;
+        Some(Self {
+            serial: leaf.serial(),
+            at,
+            reason,
+        })
     }
 }
 
@@ -60,7 +68,8 @@ pub(super) async fn look(
     }
     connection.close().await;
     let (lists, now) = (expect.lists()?, clock.now());
-    let one = |chain| Revoked::of(chain, &lists, now);
+    let trust = setup.require_trust()?;
+    let one = |chain| Revoked::of(chain, (trust.roots(), &lists), now);
     Ok(chains.iter().map(one).collect())
 }
 
@@ -101,20 +110,55 @@ pub(super) async fn explain(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use scb_certs::{IssuerKind, RevokedEntry};
     use scb_testkit::TestCampus;
 
     use super::*;
+
+    fn judged(campus: &TestCampus, chain: &Chain, lists: &[Crl], now: UnixTime) -> Option<Revoked> {
+        let root = campus.root().certificate().clone();
+        Revoked::of(chain, (&[root], lists), now)
+    }
+
+    #[test]
+    fn what_the_roots_list_says_of_the_issuer_is_said_of_all_that_it_issued() {
+        let (campus, forger) = (TestCampus::new(), TestCampus::new());
+        let one = campus.student("1155000001");
+        let issuer = |kind| campus.issuer(kind).certificate().serial();
+        let (at, end) = (campus.now(), campus.crls(1, &[])[0].next_update());
+        let list = |by: &TestCampus, kind| {
+            let entry = RevokedEntry {
+                serial: issuer(kind),
+                revoked_at: at,
+                reason: RevocationReason::CaCompromise,
+                invalid_since: None,
+            };
+            let of_root = by.root().sign_crl(2, at, end, &[entry]).unwrap();
+            // The issuer's own is handed out no more.
+            vec![of_root, by.crls(1, &[])[2].clone()]
+        };
+        let lists = list(&campus, IssuerKind::Students);
+        let revoked = judged(&campus, &one.chain, &lists, at).unwrap();
+        assert_eq!(revoked.serial, one.chain.leaf().serial());
+        assert_eq!(revoked.reason, RevocationReason::CaCompromise);
+        for lists in [
+            list(&forger, IssuerKind::Students),
+            list(&campus, IssuerKind::Services),
+        ] {
+            assert_eq!(judged(&campus, &one.chain, &lists, at), None);
+        }
+    }
 
     #[test]
     fn what_is_listed_is_told_with_time_and_reason() {
         let campus = TestCampus::new();
         let (one, other) = (campus.student("1155000001"), campus.student("1155000002"));
         let lists = campus.crls(1, &[one.chain.leaf()]);
-        let revoked = Revoked::of(&one.chain, &lists, campus.now()).unwrap();
+        let revoked = judged(&campus, &one.chain, &lists, campus.now()).unwrap();
         assert_eq!(revoked.serial, one.chain.leaf().serial());
         assert_eq!(revoked.at, campus.now());
         assert!(!revoked.is_on_hold());
-        assert_eq!(Revoked::of(&other.chain, &lists, campus.now()), None);
+        assert_eq!(judged(&campus, &other.chain, &lists, campus.now()), None);
     }
 
     #[test]
@@ -123,11 +167,11 @@ mod tests {
         let one = campus.student("1155000001");
         let revoked = [one.chain.leaf()];
         let forged = forger.crls(9, &revoked);
-        assert_eq!(Revoked::of(&one.chain, &forged, campus.now()), None);
+        assert_eq!(judged(&campus, &one.chain, &forged, campus.now()), None);
         let lists = campus.crls(1, &revoked);
         let later = campus.now().as_secs() + 2 * 24 * 60 * 60;
         let later = UnixTime::since_unix_epoch(Duration::from_secs(later));
-        assert_eq!(Revoked::of(&one.chain, &lists, later), None);
+        assert_eq!(judged(&campus, &one.chain, &lists, later), None);
     }
 
     #[test]
@@ -136,6 +180,6 @@ mod tests {
         let one = campus.student("1155000001");
         let mut lists = campus.crls(1, &[one.chain.leaf()]);
         lists.extend(campus.crls(2, &[]));
-        assert_eq!(Revoked::of(&one.chain, &lists, campus.now()), None);
+        assert_eq!(judged(&campus, &one.chain, &lists, campus.now()), None);
     }
 }
