@@ -31,7 +31,7 @@ use manifest::Manifest;
 use workshop::Workshop;
 
 pub(crate) use manifest::MAX_FILES;
-pub(crate) use restore::{Restored, restore};
+pub(crate) use restore::{Restored, Stage, restore};
 
 /// A backup that was written and read back.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
             read_certificate(home, path::ROOT)?.fingerprint(),
         ))
     })?;
-    Verified::open(&draft)?;
+    Verified::open(&draft, &mut |_, _| {})?;
     fs::rename(&draft, file).map_err(draft::file("write", file))?;
     draft::sync_parent(file)?;
     Ok(Backup {

@@ -12,6 +12,7 @@ mod keys;
 mod listing;
 mod operations;
 mod passphrases;
+mod progress;
 mod prune;
 mod revoke;
 mod root;

@@ -84,6 +84,23 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
         .map_err(file("write", parent))
 }
 
+/// Makes everything durable that was written into a file system since this directory of it was opened;
+/// `paths` are what was written there. One wait for the disk, where the system knows how.
+pub(crate) fn sync_all(dir: &File, paths: &[PathBuf]) -> io::Result<()> {
+    // Linux since 5.8 tells here what could not be written since `dir` was opened.
+    #[cfg(target_os = "linux")]
+    {
+        let _ = paths;
+        Ok(rustix::fs::syncfs(dir)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = dir;
+        let each = |path: &PathBuf| File::open(path).and_then(|one| one.sync_all());
+        paths.iter().try_for_each(each)
+    }
+}
+
 /// Removes a directory with all that is in it, if it is there.
 pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(dir) {

@@ -5,6 +5,7 @@ mod losses;
 mod passphrases;
 mod private_keys;
 mod replacement;
+mod restoring;
 mod signing;
 
 use std::path::PathBuf;

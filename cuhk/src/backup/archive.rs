@@ -115,12 +115,12 @@ pub(super) struct Verified {
 }
 
 impl Verified {
-    /// Reads the whole archive once.
+    /// Reads the whole archive once; `watch` is told how many of how many files were read.
     ///
     /// # Errors
     ///
     /// [`Error::BackupInvalid`], [`Error::Local`].
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(super) fn open(path: &Path, watch: &mut dyn FnMut(u64, u64)) -> Result<Self, Error> {
         let invalid = |reason| invalid(path, reason);
         let mut archive = open(path)?;
         let manifest = read_manifest(&mut archive).map_err(invalid)?;
@@ -134,8 +134,10 @@ impl Verified {
             archive,
             manifest,
         };
-        for entry in verified.manifest.files.clone() {
-            verified.copy(&entry, &mut io::sink())?;
+        let files = verified.manifest.files.clone();
+        for (entry, read) in files.iter().zip(1..) {
+            verified.copy(entry, &mut io::sink())?;
+            watch(read, files.len() as u64);
         }
         Ok(verified)
     }

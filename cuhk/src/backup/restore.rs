@@ -38,10 +38,22 @@ pub(crate) struct Restored {
     pub(crate) believed: Judged,
 }
 
+/// What a restoration is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The backup is read and compared with its manifest.
+    Reading,
+    /// Its files are written.
+    Writing,
+    /// All of them are made durable.
+    Syncing,
+}
+
 /// Makes a home in `dir`, which must not exist or be empty, from the backup in `file`. Every
 /// hash is verified before anything is written. The epoch, which the numbers of the lists
 /// follow, jumps ahead of all that may have been used after the backup; serial numbers are
-/// random.
+/// random. `watch` is told how many of how many files are done. Nothing becomes the home before all of
+/// it is durable.
 ///
 /// # Errors
 ///
@@ -53,41 +65,48 @@ pub(crate) fn restore(
     dir: &Path,
     at: (UnixTime, ClockCheck),
     by: Act,
+    watch: &mut dyn FnMut(Stage, u64, u64),
 ) -> Result<Restored, Error> {
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::HomeExists {
             path: dir.to_owned(),
         });
     }
-    let mut backup = Verified::open(file)?;
+    let mut backup = Verified::open(file, &mut |read, all| watch(Stage::Reading, read, all))?;
     draft::make(dir, |draft| {
-        unpack(&mut backup, draft)?;
+        unpack(&mut backup, draft, watch)?;
         Ok((check_in(file, &backup, draft, at, by)?, Finished::Whole))
     })
 }
 
-fn unpack(backup: &mut Verified, draft: &Path) -> Result<(), Error> {
+fn unpack(
+    backup: &mut Verified,
+    draft: &Path,
+    watch: &mut dyn FnMut(Stage, u64, u64),
+) -> Result<(), Error> {
     create_private_dir(draft)?;
+    let opened = File::open(draft).map_err(draft::file("read", draft))?;
     let mut dirs = BTreeSet::from([draft.to_owned()]);
-    for entry in backup.manifest.files.clone() {
+    let mut written = Vec::new();
+    let entries = backup.manifest.files.clone();
+    let all = entries.len() as u64;
+    for (entry, number) in entries.iter().zip(1..) {
         let target = draft.join(&entry.name);
         for dir in parents(&target, draft) {
             if dirs.insert(dir.clone()) {
                 create_private_dir(&dir)?;
             }
         }
-        let mut file = create_private_file(&target)?;
-        backup.copy(&entry, &mut file)?;
-        file.sync_all().map_err(draft::file("write", &target))?;
+        backup.copy(entry, &mut create_private_file(&target)?)?;
+        written.push(target);
+        watch(Stage::Writing, number, all);
     }
     for dir in [path::TLS, path::TOKENS] {
         create_private_dir(&draft.join(dir))?;
     }
-    for dir in &dirs {
-        let synced = File::open(dir).and_then(|dir| dir.sync_all());
-        synced.map_err(draft::file("write", dir))?;
-    }
-    Ok(())
+    written.extend(dirs);
+    watch(Stage::Syncing, all, all);
+    draft::sync_all(&opened, &written).map_err(draft::file("write", draft))
 }
 
 /// The directories between `draft` and a file in it, outermost first.

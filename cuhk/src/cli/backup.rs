@@ -3,19 +3,21 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use indicatif::ProgressBar;
 use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
 use scb_cli::{Failure, counted, local_time, note, printable, rfc3339, say};
 use serde_json::json;
 
 use super::listing::say_json;
+use super::progress::bar;
 use super::{Desk, now};
 use crate::backup::{
-    Backup as Made, Restored, back_up, back_up_into, require_directory, restore, thin,
+    Backup as Made, Restored, Stage, back_up, back_up_into, require_directory, restore, thin,
 };
-use crate::open_home;
 use crate::store::Witness;
 use crate::warnings::CLOCK_AHEAD;
+use crate::{Error, open_home};
 
 const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -138,7 +140,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         witnesses,
         services,
         believed,
-    } = restore(&arguments.file, dir, (now(), desk.clock), desk.act())?;
+    } = restored(desk, &arguments.file)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     let begins = [
         format!("{}: restored from {}", shown(dir), shown(&arguments.file)),
@@ -157,6 +159,34 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         note(&format!("warning: {ahead}; {CLOCK_AHEAD}"))?;
     }
     Ok(())
+}
+
+/// With a bar on a terminal, if it takes long.
+fn restored(desk: &Desk<'_>, file: &Path) -> Result<Restored, Error> {
+    let mut at = None;
+    let mut drawn = ProgressBar::hidden();
+    let mut watch = |stage, done, all| {
+        if at != Some(stage) {
+            at = Some(stage);
+            drawn.finish_and_clear();
+            drawn = bar(all, all >= MANY_FILES, template(stage));
+        }
+        drawn.set_position(done);
+    };
+    let restored = restore(file, desk.dir, (now(), desk.clock), desk.act(), &mut watch);
+    drawn.finish_and_clear();
+    restored
+}
+
+/// From so many files on it takes long.
+const MANY_FILES: u64 = 500;
+
+fn template(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Reading => "checked {bar:30} {pos} of {len} files, {per_sec}, {eta} left",
+        Stage::Writing => "written {bar:30} {pos} of {len} files, {per_sec}, {eta} left",
+        Stage::Syncing => "written {bar:30} {pos} of {len} files; the disk has not confirmed yet",
+    }
 }
 
 /// What services have to do whose certificates are not in a backup: with such a one nobody can hand in.

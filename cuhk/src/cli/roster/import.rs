@@ -6,9 +6,10 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{ValueEnum, ValueHint};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use scb_cli::{Failure, Input, counted};
 
+use crate::cli::progress::bar;
 use crate::cli::{Desk, now};
 use crate::issuers::served_root;
 use crate::roster_file::{NamedColumns, RosterReader};
@@ -139,7 +140,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
 fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Result<Import, Error> {
     let path = arguments.file.name().to_owned();
     let (source, reading) = source(&arguments.file)?;
-    let changing = bar(reading.length().unwrap_or_default(), CHANGING);
+    let changing = large(reading.length().unwrap_or_default(), CHANGING);
     let named = NamedColumns {
         sid: arguments.sid_column.as_deref(),
         name: arguments.name_column.as_deref(),
@@ -162,24 +163,16 @@ fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Resul
 /// The file, and how much of it was read, for a terminal.
 fn source(file: &Input) -> Result<(impl Read + Send + 'static, ProgressBar), Error> {
     let opened = file.open()?;
-    let bar = bar(opened.size, READING);
+    let bar = large(opened.size, READING);
     Ok((bar.wrap_read(opened.bytes), bar))
+}
+
+fn large(size: u64, template: &str) -> ProgressBar {
+    bar(size, size >= LARGE, template)
 }
 
 const READING: &str = "compared {bar:40} {bytes} of {total_bytes}, {eta} left";
 const CHANGING: &str = "changes made {bar:40} {pos} of {len}, {eta} left";
-
-/// For a large file. Without a terminal on standard error it draws nothing.
-fn bar(size: u64, template: &str) -> ProgressBar {
-    let bar = match size >= LARGE {
-        true => ProgressBar::new(size),
-        false => ProgressBar::hidden(),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
-}
 
 /// Asks somebody at the keyboard; nobody there has not agreed.
 fn confirmed(missing: usize, active: usize) -> bool {
