@@ -186,7 +186,7 @@ impl Logs {
             proof.committed = self.committed(record, (name, committed), cosigned).await?;
         }
         if let Some(accepted) = record.accepted() {
-            proof.judged = self.judged_by(name, &accepted, cosigned).await?;
+            proof.judged = self.judged_by(record, (name, &accepted), cosigned).await?;
         }
         let proof = record.with_lists(proof, cosigned)?;
         record.clone().with(proof).sound_proof(trust)
@@ -212,17 +212,23 @@ impl Logs {
     }
 
     /// The rules that this acceptance names, and the extensions of one student each, proved under the same
-    /// checkpoint; what is lost, or is not what it names any more, is left out.
+    /// checkpoint; what is lost, or is not what it names any more, is left out. Rules without an extension that a
+    /// member had would show him late who was not: of an acceptance that names none, as those did that were entered
+    /// before extensions were named, and passes over one, nothing is shown.
     async fn judged_by(
         &self,
-        name: &LogName,
-        accepted: &Accepted,
+        record: &Record,
+        (name, accepted): (&LogName, &Accepted),
         cosigned: &Cosigned,
     ) -> Result<JudgedBy, Error> {
         let mut judged = JudgedBy::default();
         let Some(rules) = &accepted.rules else {
             return Ok(judged);
         };
+        let (store, statement) = (&self.0.store, record.statement().clone());
+        if !store.names_extensions(name, accepted, statement).await? {
+            return Ok(judged);
+        }
         judged.rules = self.pinned(name, rules, cosigned).await?;
         if judged.rules.is_none() {
             return Ok(judged);

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::log_leaf::{Entry, Leaf, LogName, RulesEntry};
+use scb_protocol::log_leaf::{Accepted, Entry, Leaf, LogName, RulesEntry};
 use scb_protocol::rules::{Extension, HandedIn, Rulebook, Rules};
 use scb_protocol::statement::Statement;
 
@@ -27,6 +27,31 @@ impl Store {
             let given = given.map(|given| given.extension).collect();
             load(connection, &place.log()?, (rules, given), None)
         })
+    }
+
+    /// Whether an acceptance names every extension that these members had when it was committed; no if the log
+    /// cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn names_extensions(
+        &self,
+        log: &LogName,
+        accepted: &Accepted,
+        statement: Statement,
+    ) -> Result<bool, Error> {
+        let (log, named) = (log.clone(), accepted.extensions.clone());
+        let Some(before) = accepted.committed_index else {
+            return Ok(false);
+        };
+        let look =
+            move |connection: &Connection| match extended(connection, &log, before, &statement) {
+                Ok(had) => Ok(had.iter().all(|entry| named.contains(entry))),
+                Err(Error::RulesAltered { .. }) => Ok(false),
+                Err(error) => Err(error),
+            };
+        self.database.read(look).await
     }
 
     /// How many students have handed something in.

@@ -28,7 +28,7 @@ async fn ask(group: &mut Group<'_>, submission: SubmissionId) -> Result<Option<L
 }
 
 /// As [`ask`], until there is one.
-async fn ask_until(group: &mut Group<'_>, submission: SubmissionId) -> LogProof {
+pub(super) async fn ask_until(group: &mut Group<'_>, submission: SubmissionId) -> LogProof {
     for _ in 0..1000 {
         if let Some(proof) = ask(group, submission).await.unwrap() {
             return proof;

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use rusqlite::Connection;
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::OwnStanding;
+use scb_protocol::receipt::{Found, VerifiedReceipt};
 use scb_protocol::rules::{AmendError, Change, Counts, Extension, LateRule, Standing, Terms};
 
 use super::campus::Campus;
+use super::group::Group;
 use super::overview::{desk, lines, which};
 use super::reading::history;
+use super::receipts::ask_until;
 use super::uploads::again;
 use crate::store::{Error, NotListed, Place, Store};
 use crate::submissions::overview::Line;
@@ -242,4 +246,60 @@ async fn rules_of_before_that_were_altered_are_not_believed() {
     assert_eq!(database.execute(alter, []).unwrap(), 1);
     let refused = Store::open(&campus.home).unwrap().rulebook(&place(&campus));
     assert!(matches!(refused, Err(Error::RulesAltered { .. })));
+}
+
+/// Whether a receipt says how late somebody was, and by what rules.
+fn shown(receipt: &VerifiedReceipt) -> (usize, bool) {
+    let mut checks = receipt.checks().iter();
+    let has_rules = checks.any(|check| matches!(check.found, Found::Judged { .. }));
+    (receipt.standings().count(), has_rules)
+}
+
+/// An acceptance from before extensions were named: as if the log had none while it is entered.
+async fn accepted_without_naming_his_extension(campus: &Campus, group: &mut Group<'_>) -> Vec<u8> {
+    let hide = "UPDATE log_entries SET kind = 'x-extension' WHERE kind = 'extension'; \
+                CREATE TABLE hidden AS SELECT * FROM extensions; DELETE FROM extensions";
+    let show = "UPDATE log_entries SET kind = 'extension' WHERE kind = 'x-extension'; \
+                INSERT INTO extensions SELECT * FROM hidden; DROP TABLE hidden";
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    database.execute_batch(hide).unwrap();
+    let pending = group.hand_in().await.unwrap();
+    database.execute_batch(show).unwrap();
+    pending
+}
+
+#[tokio::test]
+async fn who_had_an_extension_that_an_old_acceptance_does_not_name_is_shown_late_by_no_receipt() {
+    for is_named in [true, false] {
+        let mut campus = Campus::open().await;
+        due_a_minute_ago(&campus);
+        let store = Store::open(&campus.home).unwrap();
+        let now = campus.certs.now();
+        let more = Extension {
+            sid: ALONE.parse().unwrap(),
+            due: from_seconds(now.as_secs() + 100),
+            cutoff: None,
+        };
+        store
+            .extend(place(&campus), vec![more], NotListed::Refused, now)
+            .unwrap();
+        campus.cuhk.set(|state| state.witness.lose_answers = true);
+        let mut group = campus.group(&[ALONE]);
+        let pending = match is_named {
+            true => group.hand_in().await.unwrap(),
+            false => accepted_without_naming_his_extension(&campus, &mut group).await,
+        };
+        assert_eq!(group.verify(&pending).witnessed(), None);
+        let submission = group.submission;
+        drop(group);
+        campus.cuhk.set(|state| state.witness.lose_answers = false);
+        campus.stop().await;
+        campus.start().await.unwrap();
+        let proof = ask_until(&mut campus.group(&[ALONE]), submission).await;
+        let root = campus.certs.root_fingerprint();
+        let (_, receipt) = VerifiedReceipt::complete(&pending, &proof, &[root]).unwrap();
+        assert_eq!(shown(&receipt), (usize::from(is_named), is_named));
+        let mut standings = receipt.standings();
+        assert!(standings.all(|one| one.standing == Standing::OnTime));
+    }
 }
