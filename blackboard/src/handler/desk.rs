@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use scb_protocol::message::blackboard::{AlteredAssignment, MAX_ALTERED, Reply, that_fit};
+use scb_protocol::receipt::SignedEntry;
 use scb_protocol::server::{AcceptedStatement, ExpectRequest, Inquiry, PartlySigned, Wanted};
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
 
 use super::history::sids;
-use super::{Handler, rejection};
+use super::{Handler, Shared, rejection};
 use crate::store::ListedFor;
 
 /// The statement with which members end their questions.
@@ -134,6 +135,17 @@ impl Handler {
     }
 }
 
+impl Shared {
+    /// Signs entries of rules and extensions, to be told.
+    pub(super) fn announces(
+        &self,
+    ) -> impl Fn(Vec<u8>) -> Result<SignedEntry, scb_protocol::Error> + Clone + Send + 'static {
+        let (identity, now) = (self.identity.borrow().clone(), self.clock.now());
+        let announced = Arc::clone(&self.announced);
+        move |leaf| announced.sign(leaf, &identity, now)
+    }
+}
+
 impl Handler {
     /// What these members can hand in, by course and name.
     async fn assignments(
@@ -145,12 +157,7 @@ impl Handler {
         let sids = members.map(|member| member.sid().clone()).collect();
         let store = self.shared.register.store();
         let domain = self.shared.policy.service.trust_domain().clone();
-        let (identity, now) = (
-            self.shared.identity.borrow().clone(),
-            self.shared.clock.now(),
-        );
-        let announced = Arc::clone(&self.shared.announced);
-        let sign = move |leaf| announced.sign(leaf, &identity, now);
+        let sign = self.shared.announces();
         let told = store.listed_for(domain, sids, course, sign).await?;
         for AlteredAssignment { course, assignment } in &told.altered {
             tracing::error!(

@@ -218,7 +218,8 @@ impl Handler {
     ) -> Result<(Reply, Fact), Refusal> {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let list = || store.proposals_for(asking(state), from, now);
+        let sign = self.shared.announces();
+        let list = || store.proposals_for(asking(state), from, (now, sign.clone()));
         let mut told = list().await?;
         if self.shared.refuses_for_suspended(&told.listed).await? {
             told = list().await?;

@@ -5,10 +5,10 @@ use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment, MAX_CHANGES};
 use scb_protocol::receipt::SignedEntry;
-use scb_protocol::rules::Title;
+use scb_protocol::rules::{Change, Extension, Rules, Title};
 use scb_protocol::statement::Label;
 
-use super::assignments::find_entered;
+use super::assignments::{Assignment, find_entered};
 use super::{Error, Store, courses, entered, extensions};
 
 /// What these members can hand in together, and of which assignments that is not told.
@@ -48,10 +48,13 @@ impl Store {
     }
 }
 
+/// Signs an entry of a log, to be shown.
+pub(super) type Sign = dyn Fn(Vec<u8>) -> Result<SignedEntry, scb_protocol::Error>;
+
 /// Who asks, and with what what they are told is signed.
 struct Asking<'a> {
     sids: &'a [StudentId],
-    sign: &'a dyn Fn(Vec<u8>) -> Result<SignedEntry, scb_protocol::Error>,
+    sign: &'a Sign,
 }
 
 fn listed_for(
@@ -87,6 +90,42 @@ fn listed(
     course_title: &Title,
     Asking { sids, sign }: &Asking<'_>,
 ) -> Result<Option<ListedAssignment>, Error> {
+    let Some((one, announced)) = announced(connection, log, sids, *sign)? else {
+        return Ok(None);
+    };
+    Ok(Some(ListedAssignment {
+        entry: announced.entry,
+        extended: announced.extended,
+        extensions: announced.extensions,
+        rules: announced.rules,
+        changes: announced.changes,
+        course: one.course,
+        course_title: course_title.clone(),
+        assignment: one.assignment,
+    }))
+}
+
+/// Rules and extensions, with the entries that say so, signed.
+pub(super) struct AnnouncedRules {
+    /// Those in force.
+    pub(super) rules: Rules,
+    /// Their entry.
+    pub(super) entry: SignedEntry,
+    /// What was changed of them lately, the latest first.
+    changes: Vec<Change>,
+    /// The students' own.
+    pub(super) extensions: Vec<Extension>,
+    /// Their entries, without those that name others as well.
+    pub(super) extended: Vec<SignedEntry>,
+}
+
+/// The assignment of this log as these students are told of it.
+pub(super) fn announced(
+    connection: &Connection,
+    log: &LogName,
+    sids: &[StudentId],
+    sign: &Sign,
+) -> Result<Option<(Assignment, AnnouncedRules)>, Error> {
     let Some((one, mut entered)) = find_entered(connection, log)? else {
         return Ok(None);
     };
@@ -98,14 +137,12 @@ fn listed(
     shown.dedup_by_key(|one| one.index);
     let extended = shown.into_iter().map(|one| sign(one.bytes.clone()));
     let extended: Result<_, _> = extended.collect();
-    Ok(Some(ListedAssignment {
+    let announced = AnnouncedRules {
         entry: sign(in_force.bytes).map_err(Error::Receipt)?,
         extended: extended.map_err(Error::Receipt)?,
         extensions: own.into_iter().map(|one| one.extension).collect(),
         rules: in_force.rules,
         changes,
-        course: one.course,
-        course_title: course_title.clone(),
-        assignment: one.assignment,
-    }))
+    };
+    Ok(Some((one, announced)))
 }

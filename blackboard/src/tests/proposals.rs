@@ -166,7 +166,10 @@ impl<'a> Machine<'a> {
         let (expect, request) = session.ask_proposals(0);
         connection.send(&request).await.unwrap();
         let (_, proposals) = expect
-            .handle(reply(&mut connection).await.unwrap())
+            .handle(
+                reply(&mut connection).await.unwrap(),
+                self.0.campus.certs.now(),
+            )
             .unwrap();
         assert_eq!(proposals.next, None);
         proposals

@@ -8,4 +8,4 @@ mod verify;
 pub use archive::is_announcement;
 pub use verify::{Said, SignedAnnouncement, VerifiedAnnouncement};
 
-pub(crate) use verify::check_listed;
+pub(crate) use verify::{check_listed, check_proposed};

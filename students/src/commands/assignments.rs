@@ -204,7 +204,7 @@ fn rows(
         let text = told.extension(rules, own);
         let text = match all.extended(one, own) {
             Some(_) => text,
-            None => words.unsigned(&text),
+            None => told.unsigned(&text),
         };
         rows.push((own.sid.to_string(), text));
     }

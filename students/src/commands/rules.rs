@@ -91,6 +91,36 @@ impl RuleWords {
         }
     }
 
+    /// What Blackboard says and has not signed.
+    pub(super) fn unsigned(self, text: &str) -> String {
+        match self.0 {
+            Language::English => format!("{text} (NOT signed: Blackboard's word alone)"),
+            Language::Chinese => format!("{text}（未經簽署：只憑 Blackboard 之言）"),
+        }
+    }
+
+    /// By which entry of the log, as Blackboard has signed it.
+    pub(super) fn announced(self, entry: u64, at: &str) -> String {
+        match self.0 {
+            Language::English => {
+                format!("as Blackboard signed them: entry {entry} of the log, of {at}")
+            }
+            Language::Chinese => format!("經 Blackboard 簽署：日誌第 {entry} 項，{at}"),
+        }
+    }
+
+    /// What is told of rules that came unsigned.
+    pub(super) fn nothing_signed(self) -> String {
+        self.pick(
+            "NOT signed: Blackboard's word alone; `student assignments` shows what it signs",
+            "未經簽署：只憑 Blackboard 之言；`student assignments` 顯示其所簽署的",
+        )
+    }
+
+    pub(super) fn label(self) -> String {
+        self.pick("rules", "規則")
+    }
+
     /// The common deadline was moved beyond what he was given.
     fn no_more_time(self, due: &str) -> String {
         match self.0 {

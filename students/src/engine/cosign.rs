@@ -172,7 +172,7 @@ fn has_receipt(setup: &Setup, proposal: &ToldProposal) -> Result<bool, Error> {
 
 impl Talk<'_, '_> {
     async fn ask_proposals(&mut self, mut session: Session) -> Result<ToldProposals, Error> {
-        let (mut told, mut left_out, mut from) = (Vec::new(), Vec::new(), Some(0));
+        let (mut told, mut left_out, mut from) = (Vec::<ToldProposal>::new(), Vec::new(), Some(0));
         let mut time = self.clock.now();
         for _ in 0..MAX_QUESTIONS {
             let Some(next) = from else { break };
@@ -180,10 +180,14 @@ impl Talk<'_, '_> {
             self.connection.at_step(Step::Six);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
-            let (open, answer) = expect.handle(reply)?;
+            let (open, answer) = expect.handle(reply, self.clock.now())?;
             (session, time, from) = (open, answer.time, answer.next);
             told.extend(answer.told);
             left_out.extend(answer.left_out);
+        }
+        if !self.setup.home.looks_only() {
+            let signed = told.iter().flat_map(|one| one.announced.iter().cloned());
+            self.keep_announced(signed.collect())?;
         }
         Ok(ToldProposals {
             time,

@@ -27,6 +27,37 @@ fn whoever_signs_by_the_id_alone_sees_first_what_it_is() {
 }
 
 #[test]
+fn by_what_rules_it_is_judged_is_signed_before_anybody_signs() {
+    let machines = Machines::new();
+    let id = id(&machines.propose("our report"));
+    for (lang, told) in [
+        (
+            "en",
+            "rules       as Blackboard signed them: entry 0 of the log, of 2",
+        ),
+        ("zh-Hant", "規則        經 Blackboard 簽署：日誌第 0 項，2"),
+    ] {
+        let shown = machines
+            .on(SIDS[1], &["cosign", "--lang", lang])
+            .succeeded();
+        assert!(shown.stdout.contains(told), "{}", shown.stdout);
+    }
+    let one = &machines.listed(SIDS[1])["proposals"][0];
+    assert_eq!(one["signed"][0]["entry"], 0);
+    // It is kept, and a rule that is another one later is held against it.
+    let kept = machines.home(SIDS[1]).join("receipts/rules");
+    let kept: Vec<_> = fs::read_dir(kept).unwrap().map(Result::unwrap).collect();
+    assert_eq!(kept.len(), 1);
+    let path = kept[0].path();
+    let verify = ["verify", path.to_str().unwrap(), "--json"];
+    let verified = machines.on(SIDS[1], &verify).succeeded().json();
+    assert_eq!(verified["leaf_sha256"], one["signed"][0]["leaf_sha256"]);
+    for sid in &SIDS[1..] {
+        machines.on(sid, &["cosign", "--yes", &id]).succeeded();
+    }
+}
+
+#[test]
 fn what_is_another_statement_than_was_shown_is_not_signed() {
     let machines = Machines::new();
     let id = id(&machines.propose("our report"));

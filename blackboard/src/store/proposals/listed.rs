@@ -6,6 +6,7 @@ use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::ListedProposal;
+use scb_protocol::receipt::SignedEntry;
 use scb_protocol::statement::SubmissionId;
 
 use super::standing::list_one;
@@ -29,24 +30,29 @@ pub(crate) struct Told {
 impl Store {
     /// The proposals that name all of these students and wait, or ended lately, the latest first: how
     /// many there are, from the one at `from` on as many as fit into a message, and which among those are
-    /// left out, as something that is stored of them was altered.
+    /// left out, as something that is stored of them was altered. By which rules those that wait will be judged is
+    /// told by the entries of the log, which `sign` signs.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`].
-    pub(crate) async fn proposals_for(
+    /// [`Error::Receipt`] if `sign` fails; [`Error::Storage`].
+    pub(crate) async fn proposals_for<F>(
         &self,
         asking: Vec<StudentId>,
         from: usize,
-        now: UnixTime,
-    ) -> Result<Told, Error> {
+        (now, sign): (UnixTime, F),
+    ) -> Result<Told, Error>
+    where
+        F: Fn(Vec<u8>) -> Result<SignedEntry, scb_protocol::Error> + Send + 'static,
+    {
         let since = from_seconds(now.as_secs().saturating_sub(TOLD));
         let list = move |connection: &Connection| {
             let named = named::naming(connection, &asking, since)?;
             let (mut failed, mut left_out) = (Ok(()), Vec::new());
             let listed = named.iter().skip(from).map_while(|one| {
                 let stored = known(connection, *one);
-                let listed = stored.and_then(|stored| list_one(connection, stored, &asking, now));
+                let listed =
+                    stored.and_then(|stored| list_one(connection, stored, &asking, (now, &sign)));
                 match listed {
                     Ok(listed) => Some(Some(listed)),
                     Err(error) if error.is_of_one() => {

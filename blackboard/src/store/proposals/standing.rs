@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
 use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 use scb_protocol::server::join_delivered;
@@ -11,6 +12,7 @@ use scb_protocol::values::Der;
 use super::Proposal;
 use super::rows::Stored;
 use super::signing::refused;
+use crate::store::listing::{AnnouncedRules, Sign, announced};
 use crate::store::{Error, assignments, versions};
 
 /// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
@@ -72,7 +74,7 @@ pub(super) fn list_one(
     connection: &Connection,
     stored: Stored,
     asking: &[StudentId],
-    now: UnixTime,
+    (now, sign): (UnixTime, &Sign),
 ) -> Result<ListedProposal, Error> {
     let submission = stored.submission();
     // An assignment of which anybody has signed something is not removed.
@@ -80,19 +82,30 @@ pub(super) fn list_one(
     let assigned = assigned.ok_or(Error::ProposalAltered { submission })?;
     let course_title = assignments::course_title(connection, &stored.statement.course)?;
     let proposal = look(connection, stored.clone(), asking, now)?;
-    let refused = match proposal.standing.state {
-        ProposalState::Waiting => refused(connection, &stored, (asking, now))?,
-        _ => None,
+    let waits = proposal.standing.state == ProposalState::Waiting;
+    let refused = match waits {
+        true => refused(connection, &stored, (asking, now))?,
+        false => None,
     };
     let altered = || Error::ProposalAltered { submission };
+    let announced = match waits {
+        true => Some(announced_for(connection, &stored, asking, sign)?.ok_or_else(altered)?),
+        false => None,
+    };
+    let (rules, entry, extensions, extended) = match announced {
+        Some(of) => (of.rules, Some(of.entry), of.extensions, of.extended),
+        None => (assigned.rules, None, assigned.extensions, Vec::new()),
+    };
     let signatures = join_delivered(&proposal.delivered).map_err(|_| altered())?;
     let statement = String::from_utf8(proposal.bytes);
     Ok(ListedProposal {
         statement: statement.map_err(|_| altered())?,
         standing: proposal.standing,
         course_title,
-        rules: assigned.rules,
-        extensions: assigned.extensions,
+        rules,
+        entry,
+        extensions,
+        extended,
         refused: refused.map(Box::new),
         signatures: signatures.map(Der::new),
     })
@@ -109,9 +122,29 @@ fn assigned_for(
     let Found::Assigned(mut assigned) = found else {
         return Ok(None);
     };
-    let shown = |sid: &StudentId| asking.contains(sid) || stored.has_signed(sid);
+    let shown = shown_to(stored, asking);
     assigned
         .extensions
-        .retain(|extension| shown(&extension.sid));
+        .retain(|extension| shown.contains(&extension.sid));
     Ok(Some(*assigned))
+}
+
+/// The rules and these extensions of this moment, with their entries.
+fn announced_for(
+    connection: &Connection,
+    stored: &Stored,
+    asking: &[StudentId],
+    sign: &Sign,
+) -> Result<Option<AnnouncedRules>, Error> {
+    let log = LogName::of(&stored.statement).map_err(Error::Leaf)?;
+    let shown = shown_to(stored, asking);
+    let found = announced(connection, &log, &shown, sign)?;
+    Ok(found.map(|(_, announced)| announced))
+}
+
+/// Whose extensions are shown to those who ask, in the order of the members.
+fn shown_to(stored: &Stored, asking: &[StudentId]) -> Vec<StudentId> {
+    let members = stored.statement.members.iter().map(|member| &member.sid);
+    let shown = members.filter(|sid| asking.contains(sid) || stored.has_signed(sid));
+    shown.cloned().collect()
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scb_protocol::announcement::Said;
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::rules::{Extension, Terms};
 use scb_protocol::{Code, from_seconds};
@@ -118,6 +119,48 @@ async fn nobody_learns_of_an_extension_before_its_owner_has_signed() {
     b.sign(&work).await.unwrap().waits();
     assert_eq!(a.told().await[0].listed.extensions.len(), 1);
     c.sign(&work).await.unwrap().receipt();
+}
+
+/// What is signed of the rules of the only proposal: entries of extensions behind the one of the rules.
+async fn signed(machine: &mut Machine<'_>) -> (Vec<Said>, Vec<Extension>) {
+    let one = machine.told().await.remove(0);
+    let said = one.announced.iter();
+    let said = said.map(|signed| signed.announcement.said().clone());
+    let said: Vec<_> = said.collect();
+    let rules = Box::new(one.listed.rules);
+    assert!(said.is_empty() || said[0] == Said::Rules(rules));
+    (said, one.listed.extensions)
+}
+
+#[tokio::test]
+async fn by_what_rules_it_will_be_judged_is_signed_and_no_extension_of_others_with_it() {
+    let campus = due_in_an_hour().await;
+    extend(&campus, B, 5);
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let (of_c, _) = signed(&mut c).await;
+    assert_eq!(of_c.len(), 1, "the rules alone");
+    let (of_b, own) = signed(&mut b).await;
+    let Said::Extended(extended) = &of_b[1] else {
+        panic!("{of_b:?}");
+    };
+    assert_eq!((extended.given.as_slice(), own.len()), (own.as_slice(), 1));
+    b.sign(&work).await.unwrap().waits();
+    assert_eq!(signed(&mut c).await.0, of_b, "who has signed shows it");
+    // Rules that are changed meanwhile are told by their own entry; of what waits no more nothing is signed.
+    let now = campus.certs.now();
+    let store = Store::open(&campus.home).unwrap();
+    let longer = |mut terms: Terms| {
+        terms.grace = 60;
+        terms.check()
+    };
+    store
+        .change_assignment(place(&campus), longer, now)
+        .unwrap();
+    assert_ne!(signed(&mut c).await.0[0], of_c[0]);
+    c.sign(&work).await.unwrap().receipt();
+    assert!(signed(&mut c).await.0.is_empty());
 }
 
 #[tokio::test]

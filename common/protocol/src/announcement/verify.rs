@@ -6,11 +6,13 @@ use scb_certs::{Certificate, Fingerprint, ServiceName, ServiceUsage, SpiffeId, T
 use super::archive::{Parts, build, open};
 use crate::log_leaf::{Entry, Leaf, LogName};
 use crate::message::blackboard::ListedAssignment;
+use crate::message::proposal::ListedProposal;
 use crate::receipt::roots::known_roots;
 use crate::receipt::verify::invalid;
 use crate::receipt::{Check, Found, SignedEntry, file};
-use crate::rules::{Extended, Rules, values};
+use crate::rules::{Extended, Extension, Rules, values};
 use crate::sole_signer::sole_signature;
+use crate::statement::{Label, Statement};
 use crate::time::{CLOCK_SKEW, rfc3339};
 use crate::{Code, Refusal, Step};
 
@@ -27,7 +29,7 @@ pub enum Said {
 }
 
 /// Evidence: Blackboard signed that it has entered this in the assignment's log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedAnnouncement {
     leaf: Leaf,
     leaf_sha256: Fingerprint,
@@ -38,7 +40,7 @@ pub struct VerifiedAnnouncement {
 }
 
 /// An announcement, with the file to keep.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedAnnouncement {
     /// A ZIP file.
     pub zip: Vec<u8>,
@@ -204,32 +206,87 @@ pub(crate) fn check_listed(
     (trust, service): (&TrustStore, &SpiffeId),
     now: UnixTime,
 ) -> Result<Vec<SignedAnnouncement>, Refusal> {
-    let verify = || {
-        let log = LogName::new(service.trust_domain(), &listed.course, &listed.assignment);
+    let told = Told {
+        place: (&listed.course, &listed.assignment),
+        rules: &listed.rules,
+        entry: &listed.entry,
+        extensions: &listed.extensions,
+        extended: &listed.extended,
+    };
+    let taken = told.take((trust, service), now);
+    let checked = taken.and_then(|taken| {
+        check_changes(&taken[0].announcement, listed)?;
+        Ok(taken)
+    });
+    checked.map_err(|reason| told.refusal(reason))
+}
+
+/// The same of the rules and extensions that are told of a proposal of this statement. Answers nothing where
+/// nothing was signed.
+///
+/// # Errors
+///
+/// `rules_unsigned`, with the reason.
+pub(crate) fn check_proposed(
+    listed: &ListedProposal,
+    statement: &Statement,
+    by: (&TrustStore, &SpiffeId),
+    now: UnixTime,
+) -> Result<Vec<SignedAnnouncement>, Refusal> {
+    let Some(entry) = &listed.entry else {
+        return Ok(Vec::new());
+    };
+    let told = Told {
+        place: (&statement.course, &statement.assignment),
+        rules: &listed.rules,
+        entry,
+        extensions: &listed.extensions,
+        extended: &listed.extended,
+    };
+    let taken = told.take(by, now);
+    taken.map_err(|reason| told.refusal(reason))
+}
+
+/// Rules and extensions, and the entries that come with them.
+struct Told<'a> {
+    place: (&'a Label, &'a Label),
+    rules: &'a Rules,
+    entry: &'a SignedEntry,
+    extensions: &'a [Extension],
+    extended: &'a [SignedEntry],
+}
+
+impl Told<'_> {
+    /// The rules first.
+    fn take(
+        &self,
+        (trust, service): (&TrustStore, &SpiffeId),
+        now: UnixTime,
+    ) -> Result<Vec<SignedAnnouncement>, String> {
+        let log = LogName::new(service.trust_domain(), self.place.0, self.place.1);
         let by = By {
             trust,
             service,
             log: log.map_err(text)?,
             now,
         };
-        let rules = by.take(&listed.entry)?;
-        check_rules(&rules.announcement, listed)?;
+        let rules = by.take(self.entry)?;
+        check_rules(&rules.announcement, self.rules)?;
         let mut taken = vec![rules];
-        for entry in &listed.extended {
+        for entry in self.extended {
             let extended = by.take(entry)?;
-            check_extended(&extended.announcement, listed)?;
+            check_extended(&extended.announcement, self.extensions)?;
             taken.push(extended);
         }
         Ok(taken)
-    };
-    verify().map_err(|reason: String| {
+    }
+
+    fn refusal(&self, reason: String) -> Refusal {
+        let (course, assignment) = self.place;
         Refusal::new(Code::RulesUnsigned, Step::Six)
-            .with(
-                "assignment",
-                format!("{}/{}", listed.course, listed.assignment),
-            )
+            .with("assignment", format!("{course}/{assignment}"))
             .with("reason", reason)
-    })
+    }
 }
 
 /// By what announcements are judged that come over a connection.
@@ -256,15 +313,23 @@ impl By<'_> {
     }
 }
 
-/// What is shown is what was signed, and the last change of each value leads to it.
-fn check_rules(announced: &VerifiedAnnouncement, listed: &ListedAssignment) -> Result<(), String> {
+/// What is shown is what was signed.
+fn check_rules(announced: &VerifiedAnnouncement, told: &Rules) -> Result<(), String> {
     let Said::Rules(rules) = &announced.said else {
         return Err("what was signed are no rules".to_owned());
     };
-    if **rules != listed.rules {
-        return Err("the rules that were told are not those that were signed".to_owned());
+    match **rules == *told {
+        true => Ok(()),
+        false => Err("the rules that were told are not those that were signed".to_owned()),
     }
-    for (field, value) in values(rules) {
+}
+
+/// The last change of each value leads to what was signed.
+fn check_changes(
+    announced: &VerifiedAnnouncement,
+    listed: &ListedAssignment,
+) -> Result<(), String> {
+    for (field, value) in values(&listed.rules) {
         let mut changes = listed.changes.iter();
         if let Some(last) = changes.find(|change| change.field == field)
             && last.is != value
@@ -283,18 +348,11 @@ fn check_rules(announced: &VerifiedAnnouncement, listed: &ListedAssignment) -> R
 }
 
 /// It gives an extension that was told, and not another one to that student.
-fn check_extended(
-    announced: &VerifiedAnnouncement,
-    listed: &ListedAssignment,
-) -> Result<(), String> {
+fn check_extended(announced: &VerifiedAnnouncement, told: &[Extension]) -> Result<(), String> {
     let Said::Extended(extended) = &announced.said else {
         return Err("what was signed is no extension".to_owned());
     };
-    match extended
-        .given
-        .iter()
-        .any(|one| listed.extensions.contains(one))
-    {
+    match extended.given.iter().any(|one| told.contains(one)) {
         true => Ok(()),
         false => Err("the extension that was signed is not one that was told".to_owned()),
     }

@@ -8,6 +8,7 @@ use scb_certs::{DetachedSignature, Fingerprint, StudentId, TrustStore};
 use super::receipt::{ReceivingReceipt, Sent, misbehaved};
 use super::upload::{SendingContent, check};
 use super::{ExpectReceipt, Session, SignedCommitment};
+use crate::announcement::{SignedAnnouncement, check_proposed};
 use crate::commitment::{Stated, VerifiedCommitment};
 use crate::message::blackboard::{Received, Reply, Request};
 use crate::message::proposal::{CosignerStanding, ListedProposal, ProposalStanding, Reason, Said};
@@ -122,6 +123,9 @@ pub struct ToldProposal {
     /// Whose signature of this very statement was shown and verifies, in the order of the statement: of
     /// the others who have signed there is only Blackboard's word.
     pub proved: Vec<StudentId>,
+    /// The entries of the log that say by which rules it will be judged, the rules first, then the extensions that
+    /// came with an entry: verified, to be kept. None where Blackboard's word is all there is.
+    pub announced: Vec<SignedAnnouncement>,
 }
 
 /// Some of the proposals, as Blackboard tells of them.
@@ -144,9 +148,9 @@ impl ExpectProposals {
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message`, or `server_misbehaved`: what it tells of a
-    /// proposal is not about its statement, or there are more and none was told. One that cannot be shown
-    /// keeps nobody from the others.
-    pub fn handle(self, reply: Reply) -> Result<(Session, Proposals), Refusal> {
+    /// proposal is not about its statement, or there are more and none was told; `rules_unsigned` if the rules
+    /// that it tells are others than it has signed. One that cannot be shown keeps nobody from the others.
+    pub fn handle(self, reply: Reply, now: UnixTime) -> Result<(Session, Proposals), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Proposals {
             time,
@@ -166,7 +170,7 @@ impl ExpectProposals {
         let mut told = Vec::new();
         for one in proposals {
             let submission = one.standing.submission;
-            match self.read(one)? {
+            match self.read(one, now)? {
                 Some(one) => told.push(one),
                 None => left_out.push(submission),
             }
@@ -181,18 +185,20 @@ impl ExpectProposals {
     }
 
     /// Nobody is shown, or signs, what is meant for another service; nor what is shown with a signature of
-    /// something else.
-    fn read(&self, listed: ListedProposal) -> Result<Option<ToldProposal>, Refusal> {
+    /// something else, or by other rules than were signed.
+    fn read(&self, listed: ListedProposal, now: UnixTime) -> Result<Option<ToldProposal>, Refusal> {
         let statement = Statement::parse(listed.statement.as_bytes())?;
         about(&listed.standing, &statement)?;
         if statement.service != *self.session.service() {
             return Err(misbehaved("a proposal is for another service"));
         }
+        let announced = check_proposed(&listed, &statement, self.session.trust(), now)?;
         let proved = proved(&listed, &self.session.trust);
         Ok(proved.map(|proved| ToldProposal {
             statement,
             listed,
             proved,
+            announced,
         }))
     }
 }

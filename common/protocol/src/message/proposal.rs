@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Refusal;
 use crate::error::Error;
 use crate::object::objects;
+use crate::receipt::SignedEntry;
 use crate::rules::{Extension, Rules, Title};
 use crate::statement::{SubmissionId, SubmissionNumber};
 use crate::time::{as_rfc3339, as_rfc3339_if_any};
@@ -218,8 +219,14 @@ pub struct ListedProposal {
     pub course_title: Title,
     /// The rules of the assignment, of this moment.
     pub rules: Rules,
+    /// While it waits: the entry of the log that says so, signed. Servers of before send none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<SignedEntry>,
     /// More time that members who ask, or who have signed, have been given.
     pub extensions: Vec<Extension>,
+    /// The entries that say so, signed; without those that name others as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended: Vec<SignedEntry>,
     /// While it waits for those who ask: as what their signature would be refused at this moment, by
     /// the rules and by what they and those who have signed have handed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

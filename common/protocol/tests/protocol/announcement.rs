@@ -2,13 +2,18 @@
 //! is verified later.
 
 use scb_protocol::announcement::{Said, VerifiedAnnouncement, is_announcement};
+use scb_protocol::client::ToldProposal;
 use scb_protocol::commitment::is_commitment;
 use scb_protocol::log_leaf::{Closed, Entry, Leaf, LogName};
-use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::message;
+use scb_protocol::message::blackboard::{ListedAssignment, Reply};
+use scb_protocol::message::proposal::{
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState,
+};
 use scb_protocol::receipt::{SignedEntry, file};
 use scb_protocol::rejection::is_rejection;
 use scb_protocol::rules::{Extended, Extension, Rules, Terms};
-use scb_protocol::{Code, from_seconds};
+use scb_protocol::{Code, Refusal, Step, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity};
 
 use crate::desk::{answered_to, told};
@@ -189,4 +194,93 @@ fn other(rules: &Rules) -> Rules {
     let mut terms = Terms::from(rules.clone());
     terms.grace += 1;
     terms.check().unwrap()
+}
+
+/// A proposal of this group's statement, which waits, as Blackboard tells it with these rules.
+fn proposed(group: &Group<'_>, listed: &ListedAssignment) -> ListedProposal {
+    let mut statement = group.statement();
+    (statement.course, statement.assignment) = (listed.course.clone(), listed.assignment.clone());
+    let members = statement.members.iter().map(|one| CosignerStanding {
+        sid: one.sid.clone(),
+        said: message::proposal::Said::Nothing,
+        at: None,
+        with: Vec::new(),
+        reason: None,
+    });
+    let standing = ProposalStanding {
+        submission: statement.submission,
+        state: ProposalState::Waiting,
+        proposed_at: group.campus.now(),
+        until: group.campus.now(),
+        files_at: None,
+        number: None,
+        members: members.collect(),
+    };
+    ListedProposal {
+        statement: String::from_utf8(statement.to_bytes().unwrap()).unwrap(),
+        standing,
+        course_title: listed.course_title.clone(),
+        rules: listed.rules.clone(),
+        entry: Some(listed.entry.clone()),
+        extensions: listed.extensions.clone(),
+        extended: listed.extended.clone(),
+        refused: None,
+        signatures: None,
+    }
+}
+
+/// What the client makes of it.
+fn offered(group: &Group<'_>, proposal: ListedProposal) -> Result<ToldProposal, Refusal> {
+    let (expect, _) = group.run().session().ask_proposals(0);
+    let reply = Reply::Proposals {
+        time: group.campus.now().as_secs(),
+        count: 1,
+        proposals: vec![proposal],
+        left_out: Vec::new(),
+    };
+    let answer = expect.handle(reply, group.campus.now());
+    answer.map(|(_, mut answer)| answer.told.remove(0))
+}
+
+#[test]
+fn who_is_to_sign_is_shown_no_rules_but_those_that_were_signed() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let listed = announced(&group, messages::listed());
+    let good = proposed(&group, &listed);
+    let told = offered(&group, good.clone()).unwrap();
+    let said: Vec<_> = told.announced.iter().collect();
+    assert_eq!(said.len(), 2);
+    assert_eq!(
+        *said[0].announcement.said(),
+        Said::Rules(Box::new(listed.rules.clone()))
+    );
+    let later = from_seconds(listed.extensions[0].due.as_secs() + 1);
+    let alterations: [(&str, &dyn Fn(&mut ListedProposal)); 5] = [
+        ("other rules", &|one| one.rules = other(&one.rules)),
+        ("another extension", &|one| one.extensions[0].due = later),
+        ("no rules", &|one| one.entry = one.extended.first().cloned()),
+        ("another assignment's", &|one| {
+            one.statement = one.statement.replace("lab-1", "lab-2");
+        }),
+        ("signed by another", &|one| {
+            let place = (log(&group, &listed), RULES);
+            let entry = of_rules(&listed.rules);
+            one.entry = Some(signed(&group.cuhk, place, entry, now(&group)));
+        }),
+    ];
+    for (what, alter) in alterations {
+        let mut proposal = good.clone();
+        alter(&mut proposal);
+        let refused = offered(&group, proposal).unwrap_err();
+        assert_eq!(refused.code, Code::RulesUnsigned, "{what}: {refused:?}");
+        assert_eq!(refused.step, Step::Six);
+    }
+    // A server of before signs nothing: that is told as what it is.
+    let before = ListedProposal {
+        entry: None,
+        extended: Vec::new(),
+        ..good
+    };
+    assert!(offered(&group, before).unwrap().announced.is_empty());
 }

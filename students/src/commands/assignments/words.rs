@@ -107,14 +107,6 @@ impl Words {
         }
     }
 
-    /// What Blackboard says and has not signed.
-    pub(super) fn unsigned(self, text: &str) -> String {
-        match self.0 {
-            Language::English => format!("{text} (NOT signed: Blackboard's word alone)"),
-            Language::Chinese => format!("{text}（未經簽署：只憑 Blackboard 之言）"),
-        }
-    }
-
     pub(super) fn state(self) -> String {
         self.pick("now", "現在")
     }

@@ -1,8 +1,9 @@
 //! What is shown of a proposal before anybody signs it.
 
 use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::announcement::{Said as Announced, SignedAnnouncement};
 use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
-use scb_protocol::rules::MemberStanding;
+use scb_protocol::rules::{Extension, MemberStanding};
 use serde_json::{Value, json};
 
 use super::over::Shown;
@@ -121,7 +122,15 @@ fn lines(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Vec<String> {
 /// What holds for it, and what lateness would cost whom: told before anybody signs.
 fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
     let (rules, told) = (&one.told.listed.rules, words.of_rules());
+    let signed = one.told.announced.first();
+    let signed = signed.map_or_else(
+        || told.nothing_signed(),
+        |SignedAnnouncement { announcement, .. }| {
+            told.announced(announcement.entry().1, &local_time(announcement.at()))
+        },
+    );
     let mut rows = vec![
+        (told.label(), signed),
         (told.due(), told.deadline(rules)),
         (told.late(), told.late_work(rules)),
         (words.versions().to_owned(), told.counts(rules)),
@@ -130,7 +139,12 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         rows.push((label.to_owned(), text));
     }
     for own in &one.told.listed.extensions {
-        rows.push((own.sid.to_string(), told.extension(rules, own)));
+        let text = told.extension(rules, own);
+        let text = match is_signed(one, own) {
+            true => text,
+            false => told.unsigned(&text),
+        };
+        rows.push((own.sid.to_string(), text));
     }
     rows.push((words.counts().to_owned(), words.last_signature()));
     rows.extend(each(one).iter().map(|member| {
@@ -138,6 +152,15 @@ fn terms(one: &Waiting, words: Words) -> Vec<(String, String)> {
         (String::new(), text)
     }));
     rows
+}
+
+/// Whether Blackboard has signed that it gave this extension.
+fn is_signed(one: &Waiting, own: &Extension) -> bool {
+    let mut announced = one.told.announced.iter();
+    announced.any(|signed| match signed.announcement.said() {
+        Announced::Extended(extended) => extended.given.contains(own),
+        Announced::Rules(_) => false,
+    })
 }
 
 /// Which version counts now, and which would then.
@@ -184,6 +207,15 @@ fn one_as_json(one: &Waiting, own: Option<&OwnFile>, words: Words) -> Value {
     value["assignment"] = json!(statement.assignment);
     value["files"] = json!(statement.files);
     value["rules"] = json!(listed.rules);
+    let signed = one.told.announced.iter().map(|signed| {
+        let announcement = &signed.announcement;
+        json!({
+            "entry": announcement.entry().1,
+            "at": rfc3339(announcement.at()),
+            "leaf_sha256": announcement.leaf_sha256(),
+        })
+    });
+    value["signed"] = signed.collect();
     value["to_sign"] = json!(one.asked());
     value["statement_sha256"] = json!(one.statement());
     value["changed_since_shown"] = json!(one.check_unchanged().is_err());

@@ -427,7 +427,9 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 standing: standing(),
                 course_title: "Operating Systems".parse().unwrap(),
                 rules: listed().rules,
+                entry: Some(listed().entry),
                 extensions: listed().extensions,
+                extended: listed().extended,
                 refused: Some(Box::new(
                     scb_protocol::Refusal::new(Code::GroupSize, Step::Six)
                         .with("expected", "1..2")
