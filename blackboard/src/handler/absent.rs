@@ -24,7 +24,7 @@ impl Shared {
     {
         match attempt().await {
             Err(Error::NotAdmitted(refusal)) if is_for_others(&refusal) => {
-                match self.finds_suspended(statement).await? {
+                match self.finds_suspended(vec![statement.clone()]).await? {
                     true => attempt().await,
                     false => Err(Error::NotAdmitted(refusal)),
                 }
@@ -33,11 +33,14 @@ impl Shared {
         }
     }
 
-    /// Asks CUHK about those for whom this statement's members would have to wait. Where it cannot be asked,
-    /// they are waited for.
-    async fn finds_suspended(&self, statement: &Statement) -> Result<bool, Error> {
+    /// Asks CUHK about those for whom these statements' members would have to wait, all at once and about each
+    /// once. Where it cannot be asked, they are waited for.
+    async fn finds_suspended(&self, statements: Vec<Statement>) -> Result<bool, Error> {
+        if statements.is_empty() {
+            return Ok(false);
+        }
         let (store, now) = (self.register.store(), self.clock.now());
-        let absent = store.waited_for(statement.clone(), now).await?;
+        let absent = store.waited_for(statements, now).await?;
         if absent.is_empty() {
             return Ok(false);
         }
@@ -61,16 +64,11 @@ impl Shared {
         &self,
         proposals: &[ListedProposal],
     ) -> Result<bool, Error> {
-        let mut found = false;
-        for proposal in proposals {
-            if !proposal.refused.as_deref().is_some_and(is_for_others) {
-                continue;
-            }
-            if let Ok(statement) = Statement::parse(proposal.statement.as_bytes()) {
-                found |= self.finds_suspended(&statement).await?;
-            }
-        }
-        Ok(found)
+        let refused = proposals
+            .iter()
+            .filter(|one| one.refused.as_deref().is_some_and(is_for_others));
+        let statements = refused.filter_map(|one| Statement::parse(one.statement.as_bytes()).ok());
+        self.finds_suspended(statements.collect()).await
     }
 }
 

@@ -154,7 +154,7 @@ impl<'a> Gone<'a> {
 }
 
 impl Store {
-    /// For whose sake members of this statement may be refused who are not here themselves, as CUHK is
+    /// For whose sake members of these statements may be refused who are not here themselves, as CUHK is
     /// asked about them.
     ///
     /// # Errors
@@ -162,11 +162,11 @@ impl Store {
     /// [`Error::Storage`], [`Error::CoursesAltered`].
     pub(crate) async fn waited_for(
         &self,
-        statement: Statement,
+        statements: Vec<Statement>,
         now: UnixTime,
     ) -> Result<Vec<MemberQuestion>, Error> {
         self.database
-            .read(move |connection| groups::waited_for(connection, &statement, now))
+            .read(move |connection| groups::waited_for(connection, &statements, now))
             .await
     }
 

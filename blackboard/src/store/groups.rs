@@ -62,27 +62,43 @@ pub(super) fn gone(
     Ok(found)
 }
 
-/// Most students about whom CUHK is asked as others wait for them.
+/// Most students about whom CUHK is asked at a time as others wait for them.
 const MOST_ASKED: usize = 8;
 
-/// With whom the members have worked and who are not here, by their certificates of that work.
+/// With whom members of these statements have worked and who are not here, by their certificates of that work;
+/// each once.
 pub(super) fn waited_for(
+    connection: &Connection,
+    statements: &[Statement],
+    now: UnixTime,
+) -> Result<Vec<MemberQuestion>, Error> {
+    let mut found: Vec<MemberQuestion> = Vec::new();
+    for statement in statements {
+        for question in waited_for_by(connection, statement, now)? {
+            if found.iter().all(|known| known.sid != question.sid) {
+                found.push(question);
+            }
+        }
+        if found.len() >= MOST_ASKED {
+            break;
+        }
+    }
+    found.truncate(MOST_ASKED);
+    Ok(found)
+}
+
+fn waited_for_by(
     connection: &Connection,
     statement: &Statement,
     now: UnixTime,
 ) -> Result<Vec<MemberQuestion>, Error> {
     let mut versions = Versions::new(connection, statement, now)?;
-    let mut found: Vec<MemberQuestion> = Vec::new();
+    let mut found = Vec::new();
     for member in &statement.members {
         for (others, work) in worked_with(&mut versions, &member.sid, now)? {
-            for question in versions.gone.questions(&others, &work)? {
-                if found.iter().all(|known| known.sid != question.sid) {
-                    found.push(question);
-                }
-            }
+            found.extend(versions.gone.questions(&others, &work)?);
         }
     }
-    found.truncate(MOST_ASKED);
     Ok(found)
 }
 

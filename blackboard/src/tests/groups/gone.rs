@@ -200,3 +200,26 @@ async fn whom_cuhk_calls_suspended_binds_nobody_though_no_list_names_him() {
     c.sign(&work).await.unwrap().receipt();
     is_refused(&campus, &[ALICE, DAVE], ALICE, CAROL).await;
 }
+
+#[tokio::test]
+async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_a_few_and_about_each_once() {
+    let campus = campus(Groups::Kept).await;
+    let groups = ["11", "12", "13", "14", "15"];
+    for nth in groups {
+        let own = ["1", "2", "3"].map(|of| format!("1155000{nth}{of}"));
+        let own = own.each_ref().map(String::as_str);
+        let mut first = Machine::of(&campus, &own[..1]);
+        for text in ["one", "another"] {
+            let work = first.work(&[own[0], CAROL], format!("{text} of {nth}").as_bytes());
+            first.propose(&work).await.unwrap().waits();
+        }
+        handed_in(&campus, &own).await;
+    }
+    let before = campus.cuhk.questions().len();
+    let mut c = Machine::of(&campus, &[CAROL]);
+    let told = c.told().await;
+    let refused = told.iter().filter(|one| one.listed.refused.is_some());
+    assert_eq!(refused.count(), 2 * groups.len());
+    let asked = campus.cuhk.questions().split_off(before);
+    assert_eq!(asked, [1; 9], "herself, and eight of ten others");
+}
