@@ -62,6 +62,8 @@ class Moments:
     def __init__(self):
         # Of lost entries, by their numbers, what the log commits to.
         self.found, self.proposed, self.lost, self.unknown = {}, {}, {}, 0
+        # Of entries that say what lost ones said, by their numbers: the lost ones, and of what submission.
+        self.back = {}
 
     def read(self, leaf, kind, value):
         index, submission = leaf["index"], value.get("submission")
@@ -98,7 +100,11 @@ class Moments:
               "it restores entry %s, which is not that or not lost" % index)
         return leaf
 
-    def restore(self, value, log, rules, extended):
+    def nothing_left(self):
+        """How many lost entries nothing stands in for."""
+        return len(set(self.lost) - {index for lost, _ in self.back.values() for index in lost})
+
+    def restore(self, here, value, log, rules, extended):
         """A lost entry that accepted something is known again, and where the receipt has it also the one of
         the moment that counts."""
         leaf = self.again(value["leaf"], log, value["index"])
@@ -116,6 +122,7 @@ class Moments:
             lost = self.lost.get(one["index"]) == one["leaf_sha256"]
             check(before and (lost or one in known), "rules that were not in force")
         self.compare(leaf, accepted)
+        self.back[here] = ([committed] if "committed" in value else []) + [value["index"]], value["number"]
         return value["leaf"].encode()
 
     def told(self):
@@ -184,7 +191,7 @@ def entries(lines, log):
             accepted[value["number"]] = line
         if kind == "restored":
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
-            accepted[value["number"]] = moments.restore(value, log, rules, extended)
+            accepted[value["number"]] = moments.restore(tree.size, value, log, rules, extended)
         tree.push(sha256(line))
     return tree, accepted, closed, moments, back, detached
 
@@ -289,12 +296,15 @@ def verify(arguments):
             tree, accepted, closed, moments, back, detached = entries(lines, log)
         check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
         check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
-        lost = len(moments.lost)
         told = (head["entries"], head["accepted"], head.get("closed"), head["lost"])
-        check(told == (tree.size, len(accepted), closed, lost), "export.json says other numbers")
+        check(told == (tree.size, len(accepted), closed, len(moments.lost)), "export.json says other numbers")
+        lost = moments.nothing_left()
         say("logged", "%d entries, with the checkpoint's root" % tree.size)
         if lost:
             say("LOST", "of %d of them nothing is left: what they said nobody knows" % lost)
+        for index, (ones, number) in moments.back.items():
+            ones = " and ".join("entry %d" % one for one in ones)
+            say("restored", "entry %d stands in for %s, by a receipt of %s" % (index, ones, number))
         if back:
             say("TIMES", back)
         say("committed", moments.told())

@@ -367,7 +367,22 @@ fn after_an_old_backup_no_archive_is_final() {
         );
         let moments = "the time of each one's own entry\n";
         assert!(said.contains(moments), "{said}");
+        // What it said is known: nothing is told as lost for ever, and what stands in for it is named.
+        let stands_in = " stands in for entry ";
+        let line = said.lines().find(|line| line.contains(stands_in));
+        let line = line.unwrap_or_else(|| panic!("{said}"));
+        assert!(line.starts_with("restored "), "{said}");
+        assert!(line.ends_with(", by a receipt of S-000003"), "{said}");
+        for never in ["nobody knows", "never can be", "entries still say", "LOST"] {
+            assert!(!said.contains(never), "{never}:\n{said}");
+        }
     }
+    assert_eq!(told["unknown"], 0, "{told}");
+    let json = campus.student(&["verify", path.to_str().unwrap(), "--json"]);
+    let json = json.succeeded().json();
+    let told = (&told["unknown"], &told["final"], &told["closed"]);
+    assert_eq!((&json["unknown"], &json["final"], &json["closed"]), told);
+    assert_eq!(told.1, &true, "what came is known, and nothing can come");
 }
 
 #[test]

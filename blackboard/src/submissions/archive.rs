@@ -69,7 +69,11 @@ fn check_target(command: &Archive) -> Result<(), Failure> {
 }
 
 fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Result<()> {
-    let Written { head, files } = written;
+    let Written {
+        head,
+        files,
+        unknown,
+    } = written;
     if command.output.json {
         return print_json(&json!({
             "file": command.file,
@@ -77,9 +81,10 @@ fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Resul
             "entries": head.entries,
             "submissions": head.accepted,
             "files": files,
-            "final": head.is_final(),
+            "final": head.is_final(*unknown),
             "closed": head.closed,
             "lost": head.lost,
+            "unknown": unknown,
         }));
     }
     say(&format!(
@@ -90,13 +95,13 @@ fn tell(command: &Archive, written: &Written, closing: Closing) -> anyhow::Resul
         counted(head.entries, "entry"),
         head.log
     ))?;
-    Ok(say(&ending(head, closing))?)
+    Ok(say(&ending(head, *unknown, closing))?)
 }
 
 /// Whether more may come, and until when.
-fn ending(head: &Head, closing: Closing) -> String {
-    if head.lost > 0 {
-        let lost = counted(head.lost, "entry");
+fn ending(head: &Head, unknown: u64, closing: Closing) -> String {
+    if unknown > 0 {
+        let lost = counted(unknown, "entry");
         return format!(
             "NOT final, and never will be: {lost} of the log lost before an old backup"
         );

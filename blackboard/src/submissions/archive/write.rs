@@ -40,6 +40,8 @@ pub(super) struct Written {
     pub(super) head: Head,
     /// How many files were handed in.
     pub(super) files: u64,
+    /// Of how many of its entries nobody knows what they said.
+    pub(super) unknown: u64,
 }
 
 impl Packing<'_> {
@@ -57,7 +59,12 @@ impl Packing<'_> {
         let out = zip.writer.finish().context("cannot finish the archive")?;
         let mut out = out.inner;
         out.flush()?;
-        Ok(Written { head, files })
+        let unknown = reading.unknown_entries();
+        Ok(Written {
+            head,
+            files,
+            unknown,
+        })
     }
 
     /// The entries, as many as the checkpoint covers; they must be its tree.

@@ -38,8 +38,8 @@ pub struct Head {
     /// The entry that closed the assignment, if nothing can come after it; absent: more may come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
-    /// Of how many entries only the commitment is left. With one of them the archive is never
-    /// final: what they said nobody knows.
+    /// Of how many entries only the commitment is left. With one that nothing stands in for the archive is
+    /// never final: what it said nobody knows.
     pub lost: u64,
     /// SHA-256 of each of [`file::BOUND`](super::file::BOUND), by name.
     pub files: BTreeMap<String, Fingerprint>,
@@ -64,9 +64,9 @@ impl Head {
         }
     }
 
-    /// Whether nothing can come any more, and everything that came is known.
-    pub fn is_final(&self) -> bool {
-        self.closed.is_some() && self.lost == 0
+    /// Whether nothing can come any more, and everything that came is known: of so many entries it is not.
+    pub fn is_final(&self, unknown: u64) -> bool {
+        self.closed.is_some() && unknown == 0
     }
 
     /// Of an archive with these entries, and with these files beside them.

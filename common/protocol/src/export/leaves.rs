@@ -63,6 +63,8 @@ pub struct Reading {
     detachments: Detachments,
     /// What is committed to where the leaf is lost.
     lost: BTreeMap<u64, [u8; COMMITMENT_SIZE]>,
+    /// What stands in for some of these.
+    stand_ins: Vec<StandIn>,
     latest: Option<UnixTime>,
     back: Option<WentBack>,
 }
@@ -76,6 +78,17 @@ pub struct WentBack {
     pub at: UnixTime,
     /// The latest one before it.
     pub before: UnixTime,
+}
+
+/// An entry that says what lost ones said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandIn {
+    /// Its number.
+    pub index: u64,
+    /// The submission that they were about.
+    pub number: SubmissionNumber,
+    /// Their numbers.
+    pub lost: Vec<u64>,
 }
 
 impl Reading {
@@ -93,6 +106,7 @@ impl Reading {
             graded: BTreeSet::new(),
             detachments: Detachments::default(),
             lost: BTreeMap::new(),
+            stand_ins: Vec::new(),
             latest: None,
             back: None,
         }
@@ -148,7 +162,7 @@ impl Reading {
                 self.accept(accepted.number, (index, commitment))
             }
             Entry::Restored(restored) => {
-                let restored = self.restore(restored);
+                let restored = self.restore(index, restored);
                 restored.map_err(|error| format!("entry {index}: {error}"))
             }
             Entry::Closed(closed) if closed.accepted != self.accepted() => Err(format!(
@@ -188,7 +202,7 @@ impl Reading {
     }
 
     /// What it brings back is the very entry that is lost in that place; it accepts as if it were there.
-    fn restore(&mut self, restored: &Restored) -> Result<(), String> {
+    fn restore(&mut self, index: u64, restored: &Restored) -> Result<(), String> {
         let again = restored.again(&self.log)?;
         let is_lost = |index, commitment| self.lost.get(&index) == Some(commitment);
         if !is_lost(restored.index, &again.commitment) {
@@ -208,6 +222,12 @@ impl Reading {
         }
         self.check_restored_rules(&again.accepted)?;
         self.moments.compare(&again.leaf, &again.accepted)?;
+        let committed = again.committed.as_ref().map(|(leaf, _)| leaf.index);
+        self.stand_ins.push(StandIn {
+            index,
+            number: restored.number,
+            lost: committed.into_iter().chain([restored.index]).collect(),
+        });
         self.accept(restored.number, (restored.index, again.commitment))
     }
 
@@ -329,5 +349,17 @@ impl Reading {
     /// Of how many entries only the commitment is left.
     pub fn lost_entries(&self) -> u64 {
         self.moments.lost_entries()
+    }
+
+    /// What stands in for lost entries, in order.
+    pub fn stand_ins(&self) -> &[StandIn] {
+        &self.stand_ins
+    }
+
+    /// How many lost entries nothing stands in for.
+    pub fn unknown_entries(&self) -> u64 {
+        let known = self.stand_ins.iter().flat_map(|one| &one.lost);
+        let known: BTreeSet<_> = known.collect();
+        self.lost_entries().saturating_sub(known.len() as u64)
     }
 }

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use super::file;
 use super::head::{Head, SignedHead};
-use super::leaves::{LogLine, Reading, WentBack};
+use super::leaves::{LogLine, Reading, StandIn, WentBack};
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
@@ -43,6 +43,7 @@ pub fn is_export(archive: impl Read + Seek) -> bool {
 #[derive(Debug, Clone)]
 pub struct VerifiedExport {
     head: Head,
+    unknown: u64,
     witnessed: Witnessed,
     checks: Vec<Check>,
 }
@@ -71,6 +72,16 @@ impl VerifiedExport {
     /// What it is.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Of how many of its entries nobody knows what they said.
+    pub fn unknown_entries(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Whether nothing can come any more, and everything that came is known.
+    pub fn is_final(&self) -> bool {
+        self.head.is_final(self.unknown)
     }
 
     /// Who had seen all entries of it, and when.
@@ -103,6 +114,7 @@ impl<R: Read + Seek> Verifier<R> {
         self.submissions(&head, &reading, (roots, policy))?;
         Ok(VerifiedExport {
             head,
+            unknown: reading.unknown_entries(),
             witnessed,
             checks: std::mem::take(&mut self.checks),
         })
@@ -208,8 +220,23 @@ impl<R: Read + Seek> Verifier<R> {
         }
         let entries = tree.size;
         self.passed("logged", Found::AllLogged { entries });
-        if lost > 0 {
-            self.passed("LOST", Found::LostEntries { lost });
+        match reading.unknown_entries() {
+            0 => {}
+            lost => self.passed("LOST", Found::LostEntries { lost }),
+        }
+        for StandIn {
+            index,
+            number,
+            lost,
+        } in reading.stand_ins()
+        {
+            let (index, number, lost) = (*index, *number, lost.clone());
+            let found = Found::StandsIn {
+                index,
+                number,
+                lost,
+            };
+            self.passed("restored", found);
         }
         if let Some(back) = reading.went_back() {
             let WentBack { index, at, before } = back;

@@ -249,6 +249,15 @@ pub enum Found {
         /// How many.
         lost: u64,
     },
+    /// An entry of an archive says what lost ones said.
+    StandsIn {
+        /// Its number.
+        index: u64,
+        /// The submission that they were about.
+        number: SubmissionNumber,
+        /// Their numbers.
+        lost: Vec<u64>,
+    },
     /// The times of an archive's entries go back: Blackboard's clock was set back.
     WentBack {
         /// The first entry that is before an earlier one.

@@ -45,10 +45,7 @@ fn say(export: &VerifiedExport, words: VerdictWords) -> Result<(), Error> {
         line(what, &found)?;
     }
     let gap = words.pending(Some(export.witnessed()));
-    line(
-        words.label(),
-        &format!("{}{gap}", words.archive(export.head())),
-    )
+    line(words.label(), &format!("{}{gap}", words.archive(export)))
 }
 
 fn as_json(export: &VerifiedExport) -> serde_json::Value {
@@ -62,8 +59,9 @@ fn as_json(export: &VerifiedExport) -> serde_json::Value {
         "lists_ended_before_witness": export.witnessed().outlives_lists(),
         "entries": head.entries,
         "submissions": head.accepted,
-        "final": head.is_final(),
+        "final": export.is_final(),
         "closed": head.closed,
         "lost": head.lost,
+        "unknown": export.unknown_entries(),
     })
 }

@@ -180,6 +180,7 @@ fn chinese(found: &Found) -> (&'static str, String) {
         Found::Exported { .. }
         | Found::AllLogged { .. }
         | Found::LostEntries { .. }
+        | Found::StandsIn { .. }
         | Found::WentBack { .. }
         | Found::Moments { .. }
         | Found::Detached { .. }
@@ -222,6 +223,16 @@ fn of_archive(found: &Found) -> (&'static str, String) {
         Found::LostEntries { lost } => {
             let told = format!("其中 {lost} 項已無內容：所載何事，無人知曉");
             ("遺失", told)
+        }
+        Found::StandsIn {
+            index,
+            number,
+            lost,
+        } => {
+            let lost: Vec<_> = lost.iter().map(|lost| format!("第 {lost} 項")).collect();
+            let lost = lost.join("及");
+            let told = format!("第 {index} 項代替{lost}，據 {number} 的收據");
+            ("重新登記", told)
         }
         Found::WentBack { index, at, before } => {
             let (at, before) = (local_time(*at), local_time(*before));

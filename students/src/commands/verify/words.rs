@@ -2,7 +2,7 @@
 
 use scb_cli::{counted, local_time};
 use scb_explain::Language;
-use scb_protocol::export::Head;
+use scb_protocol::export::{Head, VerifiedExport};
 use scb_protocol::receipt::{VerifiedReceipt, Witnessed};
 use scb_tlog::KeyName;
 
@@ -255,22 +255,23 @@ impl VerdictWords {
         }
     }
 
-    pub(super) fn archive(self, head: &Head) -> String {
+    pub(super) fn archive(self, export: &VerifiedExport) -> String {
+        let (head, lost) = (export.head(), export.unknown_entries());
         let until = local_time(head.exported_at);
         match self.0 {
-            Language::English => english_archive(head, &until),
-            Language::Chinese => chinese_archive(head, &until),
+            Language::English => english_archive(head, lost, &until),
+            Language::Chinese => chinese_archive(head, lost, &until),
         }
     }
 }
 
-fn english_archive(head: &Head, until: &str) -> String {
+fn english_archive(head: &Head, lost: u64, until: &str) -> String {
     let all = counted(head.accepted, "submission");
     match head.closed {
-        _ if head.lost > 0 => format!(
+        _ if lost > 0 => format!(
             "it verifies, and is NOT final, and never can be: {all} until {until}; what {} said \
              is LOST, and more may have been handed in",
-            counted(head.lost, "further entry")
+            counted(lost, "further entry")
         ),
         Some(index) => {
             format!("it verifies, and is FINAL: {all}, and nothing came after entry {index}")
@@ -281,13 +282,13 @@ fn english_archive(head: &Head, until: &str) -> String {
     }
 }
 
-fn chinese_archive(head: &Head, until: &str) -> String {
+fn chinese_archive(head: &Head, lost: u64, until: &str) -> String {
     let all = head.accepted;
     match head.closed {
-        _ if head.lost > 0 => format!(
+        _ if lost > 0 => format!(
             "驗證通過，但並非最終，亦永不會是：截至 {until} 有 {all} 份提交；另有 {} 項紀錄的內容已遺失，\
              可能還有其他提交",
-            head.lost
+            lost
         ),
         Some(index) => format!("驗證通過，並為最終：{all} 份提交，第 {index} 項之後再無其他"),
         None => format!("驗證通過，但並非最終：截至 {until} 有 {all} 份提交；其後可能還有"),

@@ -66,7 +66,7 @@ impl<R: Read + Seek> Verifier<R> {
                 file::TABLE
             ));
         }
-        let (submissions, lost) = (reading.accepted(), reading.lost_entries());
+        let (submissions, lost) = (reading.accepted(), reading.unknown_entries());
         match (numbers.is_empty(), submissions) {
             (true, 0) => {}
             (true, _) => self.passed("dated", Found::Undated { numbers }),

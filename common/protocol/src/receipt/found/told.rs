@@ -208,6 +208,18 @@ impl fmt::Display for Found {
                 f,
                 "of {lost} of them nothing is left: what they said nobody knows"
             ),
+            Self::StandsIn {
+                index,
+                number,
+                lost,
+            } => {
+                let lost: Vec<_> = lost.iter().map(|lost| format!("entry {lost}")).collect();
+                let lost = lost.join(" and ");
+                write!(
+                    f,
+                    "entry {index} stands in for {lost}, by a receipt of {number}"
+                )
+            }
             Self::WentBack { index, at, before } => write!(
                 f,
                 "entry {index} is of {}, after one of {}: Blackboard's clock was set back",
