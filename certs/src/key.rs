@@ -2,6 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
+use der::asn1::AnyRef;
+use der::{Decode as _, Tag, Tagged as _};
 use pkcs8::pkcs5::{pbes2, scrypt};
 use pkcs8::{
     EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument,
@@ -92,6 +94,12 @@ impl SigningKey {
         sign(&self.0.for_raw, message)
     }
 
+    /// Whether the secret number of this key stands in these bytes, as it does in each of its encodings in DER.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        let secret = secret_number(&self.0.pkcs8);
+        secret.is_some_and(|secret| bytes.windows(secret.len()).any(|at| at == secret))
+    }
+
     /// The key in PKCS#8, unencrypted, for the TLS library.
     pub fn to_pkcs8_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.0.pkcs8.to_vec()))
@@ -161,6 +169,27 @@ fn sign(key: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, Error> {
         .sign(&SystemRandom::new(), message)
         .map_err(|_| Error::Signing)?;
     Ok(signature.as_ref().to_vec())
+}
+
+/// Of an `ECPrivateKey` (RFC 5915): version 1, then the number.
+fn secret_number(pkcs8: &[u8]) -> Option<&[u8]> {
+    const VERSION: &[u8] = &[2, 1, 1, 4, 32];
+    let info = PrivateKeyInfoRef::try_from(pkcs8).ok()?;
+    let key = info.private_key.as_bytes();
+    let at = key.windows(VERSION.len()).position(|at| at == VERSION)?;
+    key.get(at + VERSION.len()..)?.get(..32)
+}
+
+/// Whether these bytes are a private key in DER, and nothing besides: PKCS#8, encrypted or not (RFC 5958), PKCS#1
+/// (RFC 8017) or `ECPrivateKey` (RFC 5915).
+pub fn is_private_key(der: &[u8]) -> bool {
+    let is_whole = AnyRef::from_der(der).is_ok_and(|whole| whole.tag() == Tag::Sequence);
+    let is_key = || match PrivateKeyDer::try_from(der) {
+        Ok(PrivateKeyDer::Pkcs8(_)) => PrivateKeyInfoRef::try_from(der).is_ok(),
+        Ok(_) => true,
+        Err(_) => EncryptedPrivateKeyInfoRef::try_from(der).is_ok(),
+    };
+    is_whole && is_key()
 }
 
 fn check_algorithm(pkcs8: &[u8]) -> Result<(), Error> {

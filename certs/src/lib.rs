@@ -48,7 +48,7 @@ pub use error::Error;
 pub use examination::examine_client;
 pub use fingerprint::Fingerprint;
 pub use issuer::{Issuer, IssuerKind, Root};
-pub use key::SigningKey;
+pub use key::{SigningKey, is_private_key};
 pub use key_usage::KeyPurpose;
 pub use keyfile::{is_encrypted, read_private, write_private};
 pub use lint::Defect;

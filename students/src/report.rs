@@ -1,5 +1,6 @@
 //! What is handed in: files, a folder of files, or the text that is made from the IDs.
 
+mod packed;
 mod private_key;
 mod selection;
 mod walk;

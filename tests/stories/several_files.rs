@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::audit::until;
-use crate::campus::{ByHand, Campus, Ran, program};
+use crate::campus::{ByHand, Campus, Ran, program, python};
 
 const ID: &str = "1155000001";
 
@@ -211,6 +211,15 @@ fn what_cannot_be_handed_in_is_told_before_anything_is_sent() {
     assert_eq!(uploads.json(), json!([]));
 }
 
+/// Packs a file as `lab/key.pem` behind a large one.
+const PACK: &str = r#"
+import sys, zipfile
+how = zipfile.ZIP_DEFLATED if sys.argv[3:] else zipfile.ZIP_STORED
+with zipfile.ZipFile(sys.argv[1], "w", how) as packed:
+    packed.writestr("large.bin", bytes(range(256)) * 1000)
+    packed.write(sys.argv[2], "lab/key.pem")
+"#;
+
 #[test]
 fn nobody_hands_in_what_lies_in_a_home_or_a_private_key_that_is_not_meant() {
     let scene = Scene::new();
@@ -245,6 +254,40 @@ fn nobody_hands_in_what_lies_in_a_home_or_a_private_key_that_is_not_meant() {
         let error = scene.refused(&paths, 3, "own_private_key");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("src/copy.txt"), "{message}");
+    }
+    // Nor as openssl writes it, in DER, nor packed with other things.
+    let der = |how: &[&str]| {
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(how)
+            .arg("-in")
+            .arg(&key)
+            .args(["-outform", "DER", "-out"]);
+        assert!(openssl.arg(&copy).status().unwrap().success());
+        let error = scene.refused(&[&scene.work, flag], 3, "own_private_key");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("src/copy.txt holds"), "{message}");
+    };
+    der(&["pkey"]);
+    der(&["ec"]);
+    if let Some(mut python) = python() {
+        let packed = scene.work.join("src/packed.zip");
+        python.arg("-c").arg(PACK).args([&packed, &copy]);
+        assert!(python.status().unwrap().success());
+        fs::write(&copy, "nothing").unwrap();
+        let error = scene.refused(&[&scene.work, flag], 3, "own_private_key");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("src/packed.zip holds"), "{message}");
+        // What is compressed is asked about by its name.
+        let mut python = crate::campus::python().unwrap();
+        python
+            .arg("-c")
+            .arg(PACK)
+            .args([&packed, &copy])
+            .arg("compressed");
+        assert!(python.status().unwrap().success());
+        scene.refused(&[&scene.work], 3, "private_keys");
+        fs::remove_file(&packed).unwrap();
     }
     // One that is made for the exercise is asked about; the words about one are not.
     let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";

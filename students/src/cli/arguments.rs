@@ -85,7 +85,7 @@ pub struct Submit {
     /// that is asked on a terminal, and else refused (costs_more, exit code 3)
     #[arg(long)]
     pub even_if_late: bool,
-    /// Hand in although a file holds a private key (PEM), made for this exercise; without it that is
+    /// Hand in although a file holds a private key, made for this exercise; without it that is
     /// asked on a terminal, and else refused (private_keys, exit code 3)
     #[arg(long)]
     pub with_private_keys: bool,

@@ -1,4 +1,6 @@
-//! Whether a file holds a private key, as far as its text tells.
+//! Whether a file holds a private key, as far as its text, or the whole of a small one, tells.
+
+use scb_certs::{SigningKey, is_private_key};
 
 /// How many of a file's first bytes are looked at.
 pub(super) const LOOKED_AT: u64 = 64 * 1024;
@@ -12,9 +14,55 @@ const DASHES: &[u8] = b"-----";
 /// Of one word more (`RSA PRIVATE KEY`) or none, and of PGP's.
 const KINDS: [&[u8]; 2] = [b"PRIVATE KEY", b"PRIVATE KEY BLOCK"];
 
+/// Names that a private key is kept under, or the ends of them.
+const NAMES: [&str; 5] = ["key.pem", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"];
+const ENDINGS: [&str; 5] = ["-key.pem", "_key.pem", ".key", ".p8", ".pk8"];
+
+/// Whether these are all bytes of a private key (DER), or hold one (PEM).
+pub(super) fn is_or_holds_private_key(bytes: &[u8]) -> bool {
+    is_private_key(bytes) || holds_private_key(bytes)
+}
+
+/// Whether a private key is usually called so.
+pub(super) fn is_called_like_one(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.as_str()) || ENDINGS.iter().any(|end| name.ends_with(end))
+}
+
+/// A key of this home, as copies of it are found.
+pub(super) struct OwnKey {
+    /// Its base64 as it is kept.
+    text: Option<Vec<u8>>,
+    /// The key itself, where it is not encrypted.
+    key: Option<SigningKey>,
+}
+
+impl OwnKey {
+    pub(super) fn of(pem: &[u8]) -> Self {
+        let text = str::from_utf8(pem).ok();
+        Self {
+            text: key_text(pem),
+            key: text.and_then(|pem| SigningKey::from_pem(pem, None).ok()),
+        }
+    }
+
+    /// Whether this very key is there: as it is kept, or in DER of any kind.
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
+        let as_kept = self.text.as_ref().is_some_and(|text| {
+            holds_key(bytes, text) || is_private_key(bytes) && base64(bytes) == *text
+        });
+        as_kept || self.key.as_ref().is_some_and(|key| key.is_in(bytes))
+    }
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    base64_of(data_encoding::BASE64_NOPAD.encode(bytes).as_bytes())
+}
+
 /// Whether there is a PEM private key, encrypted or not, at the beginning of a line or in a text (as in
 /// the JSON of a service account). The words alone are none.
-pub(super) fn holds_private_key(first: &[u8]) -> bool {
+fn holds_private_key(first: &[u8]) -> bool {
     let begins = first
         .windows(BEGIN.len())
         .enumerate()
@@ -24,7 +72,7 @@ pub(super) fn holds_private_key(first: &[u8]) -> bool {
 }
 
 /// The base64 of the first private key that is there, whatever stands between its lines.
-pub(super) fn key_text(pem: &[u8]) -> Option<Vec<u8>> {
+fn key_text(pem: &[u8]) -> Option<Vec<u8>> {
     let begins = pem.windows(BEGIN.len()).enumerate();
     let mut begins = begins.filter(|(_, window)| *window == BEGIN);
     let rest = begins.find_map(|(at, _)| after_label(&pem[at + BEGIN.len()..]))?;
@@ -34,7 +82,7 @@ pub(super) fn key_text(pem: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Whether this very key is there, as it is kept, at other line ends or within a text.
-pub(super) fn holds_key(first: &[u8], key: &[u8]) -> bool {
+fn holds_key(first: &[u8], key: &[u8]) -> bool {
     let text = base64_of(first);
     text.windows(key.len()).any(|at| at == key)
 }
@@ -102,6 +150,67 @@ mod tests {
         assert!(!holds_key(other.as_bytes(), &key));
         assert_eq!(key_text(b"-----BEGIN PRIVATE KEY-----\n"), None);
         assert_eq!(key_text(b"a text"), None);
+    }
+
+    #[test]
+    fn finds_a_key_in_der_however_it_is_encoded() {
+        let own = SigningKey::generate().unwrap();
+        let pem = own.to_pem(None).unwrap();
+        let passphrase = scb_certs::Passphrase::from("a long passphrase".to_owned());
+        let encrypted = own.to_pem(Some(&passphrase.known_random())).unwrap();
+        let der = |pem: &str| {
+            let body: String = pem.lines().filter(|line| !line.starts_with("--")).collect();
+            data_encoding::BASE64.decode(body.as_bytes()).unwrap()
+        };
+        let [plain, closed] = [&pem, &encrypted].map(|pem| der(pem));
+        // ECPrivateKey alone, as `openssl ec` writes it, is what PKCS#8 wraps.
+        let at = plain.windows(3).rposition(|at| at == [2, 1, 1]).unwrap();
+        let inner = &plain[at - 2..];
+        for key in [&plain[..], &closed, inner] {
+            assert!(is_or_holds_private_key(key));
+            assert!(!is_or_holds_private_key(&key[1..]));
+            assert!(!is_or_holds_private_key(&[key, b"0"].concat()));
+        }
+        let public = own.public_key().point();
+        assert!(!is_or_holds_private_key(public));
+
+        let kept = OwnKey::of(pem.as_bytes());
+        let packed = [b"PK and more ", inner, b" and more"].concat();
+        for copy in [&plain, pem.as_bytes(), inner, &packed] {
+            assert!(kept.is_in(copy));
+        }
+        let other = SigningKey::generate().unwrap().to_pem(None).unwrap();
+        for other in [&der(&other)[..], other.as_bytes(), public, b""] {
+            assert!(!kept.is_in(other));
+        }
+        // Of one with a passphrase, what is kept is found, in both forms.
+        let kept = OwnKey::of(encrypted.as_bytes());
+        assert!(kept.is_in(&closed) && kept.is_in(encrypted.as_bytes()));
+        assert!(!kept.is_in(&plain));
+    }
+
+    #[test]
+    fn tells_a_key_by_its_name() {
+        for name in [
+            "a/key.pem",
+            "ID_RSA",
+            ".ssh/id_ed25519",
+            "ca-key.pem",
+            "x\\y.key",
+            "k.p8",
+        ] {
+            assert!(is_called_like_one(name), "{name}");
+        }
+        for name in [
+            "cert.pem",
+            "id_rsa.pub",
+            "key",
+            "monkey.txt",
+            "keys/report.pdf",
+            "",
+        ] {
+            assert!(!is_called_like_one(name), "{name}");
+        }
     }
 
     #[test]

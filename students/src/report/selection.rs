@@ -9,7 +9,8 @@ use scb_certs::StudentId;
 use scb_protocol::rules::check_size;
 use scb_protocol::statement::{FileEntry, FilePath, Files, Statement};
 
-use super::private_key::{LOOKED_AT, holds_key, holds_private_key, key_text};
+use super::packed::{self, Packed};
+use super::private_key::{LOOKED_AT, OwnKey, is_called_like_one, is_or_holds_private_key};
 use super::walk::{self, Found, Homes};
 use super::{Content, Report, Source, changed, measure};
 use crate::{Error, Group};
@@ -62,32 +63,41 @@ impl Selection {
         opened.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Those that hold a private key (PEM) in their first 64 KiB.
+    /// Those that hold a private key: in their first 64 KiB (PEM), as a whole (DER), or in something small that is
+    /// packed into them. Of what is compressed there the name is all that tells.
     ///
     /// # Errors
     ///
     /// [`Error::Report`] if one cannot be read.
     pub fn private_keys(&mut self) -> Result<Vec<FilePath>, Error> {
-        let mut named = Vec::new();
-        for file in &mut self.0 {
-            if file.holds_private_key()? {
-                named.push(file.name.clone());
-            }
-        }
-        Ok(named)
+        let is_packed = |packed: &Packed| match &packed.bytes {
+            Some(bytes) => is_or_holds_private_key(bytes),
+            None => is_called_like_one(&packed.name),
+        };
+        self.named(|first| is_or_holds_private_key(first), is_packed)
     }
 
-    /// Those that hold one of these private keys (PEM, as they are kept) in their first 64 KiB.
+    /// Those that hold one of these private keys (PEM, as they are kept), in the same places.
     ///
     /// # Errors
     ///
     /// [`Error::Report`] if one cannot be read.
     pub fn holding(&mut self, keys: &[Vec<u8>]) -> Result<Vec<FilePath>, Error> {
-        let keys: Vec<_> = keys.iter().filter_map(|key| key_text(key)).collect();
+        let keys: Vec<_> = keys.iter().map(|key| OwnKey::of(key)).collect();
+        let has = |bytes: &[u8]| keys.iter().any(|key| key.is_in(bytes));
+        self.named(has, |packed| packed.bytes.as_deref().is_some_and(has))
+    }
+
+    /// Those of which the first bytes, or something small that is packed into them, is what is looked for.
+    fn named(
+        &mut self,
+        is_first: impl Fn(&[u8]) -> bool,
+        is_packed: impl Fn(&Packed) -> bool,
+    ) -> Result<Vec<FilePath>, Error> {
         let mut named = Vec::new();
         for file in &mut self.0 {
             let first = file.first()?;
-            if keys.iter().any(|key| holds_key(&first, key)) {
+            if is_first(&first) || file.any_packed(&first, &is_packed)? {
                 named.push(file.name.clone());
             }
         }
@@ -160,8 +170,14 @@ impl Selected {
         Ok(Self { name, size, source })
     }
 
-    fn holds_private_key(&mut self) -> Result<bool, Error> {
-        Ok(holds_private_key(&self.first()?))
+    /// Whether something small that is packed into it is what is looked for.
+    fn any_packed(&mut self, first: &[u8], is: impl Fn(&Packed) -> bool) -> Result<bool, Error> {
+        let Source::File { path, file } = &mut self.source else {
+            return Ok(false);
+        };
+        let found = packed::any(file, (first, self.size), is);
+        let found = found.and_then(|found| file.rewind().map(|()| found));
+        found.map_err(unreadable(path))
     }
 
     /// Its first bytes; none of what this program has made.
