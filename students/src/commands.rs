@@ -35,6 +35,7 @@ use crate::{
     interactive,
 };
 
+pub(crate) use assignments::in_short;
 pub(crate) use cosign::ask_about_all;
 pub(crate) use loss::IfDearer;
 pub(crate) use private_keys::IfPrivateKeys;

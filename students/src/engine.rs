@@ -43,7 +43,7 @@ pub use announced::KeptAnnouncement;
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
 pub use counting::Uncounted;
-pub use desk::ToldAssignments;
+pub use desk::{OpenAssignment, ToldAssignments};
 pub use hand_in::{HandIn, KeptReceipt, Recorded};
 pub use loss::{Consent, Loss};
 pub use lost::Lost;

@@ -22,7 +22,7 @@ pub(crate) use refused::{
 pub(crate) use told::one_below_the_other;
 
 use crate::words::Words;
-use crate::{ClockOffset, Fault, Loss, Recorded};
+use crate::{ClockOffset, Fault, Loss, OpenAssignment, Recorded};
 
 /// A fault on this machine, a wrong command, or what a server refused.
 #[derive(Debug, thiserror::Error)]
@@ -353,8 +353,8 @@ pub enum Error {
     /// It was not said what is handed in, and several assignments are open.
     #[error("several assignments are open: {}", places(open))]
     SeveralOpen {
-        /// Courses and assignments.
-        open: Vec<(Label, Label)>,
+        /// Those.
+        open: Vec<OpenAssignment>,
     },
     /// It would take the place of versions that cost less, and nobody has agreed to that.
     #[error("{}; nothing was sent", in_their_places(losses))]
@@ -440,8 +440,8 @@ fn in_course(course: &Option<Label>) -> String {
 }
 
 /// `CSCI3150/lab-1, CSCI3150/lab-2`.
-pub(crate) fn places(open: &[(Label, Label)]) -> String {
-    let name = |(course, assignment): &(Label, Label)| format!("{course}/{assignment}");
+pub(crate) fn places(open: &[OpenAssignment]) -> String {
+    let name = |one: &OpenAssignment| format!("{}/{}", one.listed.course, one.listed.assignment);
     open.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 

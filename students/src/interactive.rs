@@ -16,9 +16,10 @@ use scb_protocol::statement::Label;
 
 use crate::cli::Common;
 use crate::commands::{
-    IfDearer, IfPrivateKeys, Prepared, ask_about_all, enrolled_here, say_failure, say_kept,
+    IfDearer, IfPrivateKeys, Prepared, ask_about_all, enrolled_here, in_short, say_failure,
+    say_kept,
 };
-use crate::engine::{EnrolOptions, HandIn, KeptReceipt, already_certified};
+use crate::engine::{EnrolOptions, HandIn, KeptReceipt, OpenAssignment, already_certified};
 use crate::error::is_certificate_dead;
 use crate::show::Show;
 use crate::speech::failure;
@@ -60,17 +61,17 @@ pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
 
 /// Which of those that are open; none if input ended.
 pub(crate) fn ask_assignment(
-    open: &[(Label, Label)],
+    open: &[OpenAssignment],
     words: Words,
 ) -> Result<Option<(Label, Label)>, Error> {
-    for (number, (course, assignment)) in (1..).zip(open) {
-        say(&format!("  {number}  {course} / {assignment}"))?;
+    for (number, one) in (1..).zip(open) {
+        say(&format!("  {number}  {}", in_short(one, words.language())))?;
     }
     ask_until(words.which_assignment(), |typed| {
         let number = typed.parse::<usize>().ok();
         let chosen = number.and_then(|number| open.get(number.checked_sub(1)?));
         chosen
-            .cloned()
+            .map(OpenAssignment::place)
             .ok_or_else(|| words.no_such_number(open.len()))
     })
 }

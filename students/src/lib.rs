@@ -43,8 +43,8 @@ pub use commands::execute;
 pub use config::Config;
 pub use engine::{
     Acknowledged, ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn,
-    KeptAnnouncement, KeptReceipt, Loss, Lost, Recorded, Since, ToldAssignments, ToldHistory,
-    ToldProposals, Uncounted,
+    KeptAnnouncement, KeptReceipt, Loss, Lost, OpenAssignment, Recorded, Since, ToldAssignments,
+    ToldHistory, ToldProposals, Uncounted,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

@@ -5,6 +5,7 @@ mod words;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_explain::Language;
 use scb_protocol::announcement::Said;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{Change, Extension, MemberStanding, Standing};
@@ -12,13 +13,13 @@ use scb_protocol::statement::Label;
 use scb_protocol::{from_seconds, grouped};
 use serde_json::{Value, json};
 
-use self::words::Words;
 pub(super) use self::words::in_chinese;
+use self::words::{Words, latest};
 use super::rules::lateness;
 use super::{Prepared, quiet, say_json};
 use crate::cli::{Assignments, Common};
 use crate::show::Show;
-use crate::{ClockOffset, Engine, Error, Group, KeptAnnouncement, Observer};
+use crate::{ClockOffset, Engine, Error, Group, KeptAnnouncement, Observer, OpenAssignment};
 
 pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::to_look(common, term)?;
@@ -44,6 +45,24 @@ pub(super) fn run(common: &Common, arguments: &Assignments, term: Term) -> Resul
     }
     let words = Words::of(common.explain.language.language());
     say_all(&told, offset, words)
+}
+
+/// An assignment among others that are open: its title, when it is due, by the clock here, and how long is left.
+pub(crate) fn in_short(
+    OpenAssignment { listed, time }: &OpenAssignment,
+    language: Language,
+) -> String {
+    let words = Words::of(language);
+    let state = words.standing(standing(listed, *time), listed, *time);
+    let due = latest(listed).map(|due| format!("{} {}", words.of_rules().due(), local_time(due)));
+    let told: Vec<_> = due.into_iter().chain([state]).collect();
+    format!(
+        "{} / {}  {}  ({})",
+        listed.course,
+        listed.assignment,
+        printable(&listed.rules.title.to_string()),
+        told.join("; ")
+    )
 }
 
 /// What is told, each assignment with those who can hand it in.

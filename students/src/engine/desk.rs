@@ -34,6 +34,22 @@ pub struct ToldAssignments {
     pub altered: Vec<AlteredAssignment>,
 }
 
+/// One of several that are open.
+#[derive(Debug, Clone)]
+pub struct OpenAssignment {
+    /// As Blackboard told it.
+    pub listed: ListedAssignment,
+    /// The time then by Blackboard's clock.
+    pub time: UnixTime,
+}
+
+impl OpenAssignment {
+    /// Course and assignment.
+    pub(crate) fn place(&self) -> (Label, Label) {
+        place(&self.listed)
+    }
+}
+
 impl ToldAssignments {
     /// What is open to the members, of this course and of this name if they are given.
     fn open(&self, course: Option<&Label>, assignment: Option<&Label>) -> Vec<&ListedAssignment> {
@@ -57,7 +73,13 @@ impl ToldAssignments {
                 course: course.cloned(),
             }),
             ref several => Err(Error::SeveralOpen {
-                open: several.iter().map(|one| place(one)).collect(),
+                open: several
+                    .iter()
+                    .map(|one| OpenAssignment {
+                        listed: (*one).clone(),
+                        time: self.time,
+                    })
+                    .collect(),
             }),
         }
     }

@@ -288,7 +288,7 @@ fn with_most_time(one: &ListedAssignment, now: UnixTime) -> Option<&Extension> {
 }
 
 /// The due time of the member with the most time.
-fn latest(one: &ListedAssignment) -> Option<UnixTime> {
+pub(super) fn latest(one: &ListedAssignment) -> Option<UnixTime> {
     let own = one.extensions.iter();
     let own = own.filter_map(|own| one.rules.due_for(Some(own)));
     own.chain(one.rules.due).max()
