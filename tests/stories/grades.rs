@@ -143,9 +143,10 @@ fn a_canvas_gradebook_comes_back_with_the_grades_and_nothing_else_changed() {
 #[test]
 fn a_moodle_worksheet_comes_back_with_comments_that_no_spreadsheet_computes() {
     let teacher = Teacher::new();
-    let sheet = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Feedback comments\n\
-        Participant 1,Chan,1155000001,c@x,Submitted,8.00,10.00,'=good\n\
-        Participant 2,Lee,1155000002,l@x,Submitted,,10.00,\n";
+    let sheet = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,\
+        Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments\n\
+        Participant 1,Chan,1155000001,c@x,Submitted,8.00,10.00,Yes,-,\"Monday, 5 October\",'=good\n\
+        Participant 2,Lee,1155000002,l@x,Submitted,,10.00,Yes,-,-,\n";
     teacher.import(sheet, &[]).succeeded();
     let listed = teacher.grades("list", &["--json"]).succeeded().json();
     assert_eq!(listed[0]["comment"], "=good");

@@ -50,7 +50,8 @@ The template is what the platform exported: in it only the grades and comments o
 assignment are changed; all other cells, what separates them, the encoding, the byte order mark,
 the ends of lines and the comma or point before decimals stay as they are. Who is excused in
 Canvas (`EX`) stays so, unless --overwrite-excused is given. Without a template only students
-with a grade are written.";
+with a grade are written: for Moodle a gradebook for Grades > Import > CSV file, where `ID number`
+is to be mapped to ID number. Moodle takes grading worksheets only as it made them itself.";
 
 const RELEASE_EXAMPLES: &str = "\
 Examples:

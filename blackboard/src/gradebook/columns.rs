@@ -38,6 +38,9 @@ pub(super) struct Named<'a> {
     pub(super) sid: Option<&'a str>,
 }
 
+/// How Moodle's gradebook ends the names of columns with points, beside those with percentages and letters.
+const REAL: &str = "(real)";
+
 /// What Moodle is to be told, where it exports no IDs.
 const MOODLE_IDS: &str = "let Moodle export the ID number: for the gradebook, `idnumber` in Site \
     administration > Grades > General settings > Grade export user profile fields; for the grading \
@@ -62,7 +65,8 @@ impl Columns {
         if has("identifier") && has("full name") {
             return Self::worksheet(sheet, named);
         }
-        if is_person && has("email address") && !has("sid") {
+        let has_points = sheet.header.iter().any(|name| tidy(name).ends_with(REAL));
+        if (is_person && has("email address") || has_points) && !has("sid") {
             return Self::moodle(sheet, title, named);
         }
         Ok(Self {
@@ -98,15 +102,22 @@ impl Columns {
         })
     }
 
-    /// What Moodle exports of the whole course: `Assignment: Lab 1 (Real)`.
+    /// What Moodle exports of the whole course: `Assignment: Lab 1 (Real)`, and if the teacher wants them
+    /// the comments, `Assignment: Lab 1 (Feedback)`.
     fn moodle(sheet: &Sheet, title: &Title, named: Named<'_>) -> Result<Self, Failure> {
+        let grade = named_or_like(sheet, title, named.grade)?;
+        let name = tidy(&sheet.header[grade]);
+        let comment = match name.strip_suffix(REAL) {
+            Some(item) => optional(sheet, &format!("{item}(feedback)"))?,
+            None => None,
+        };
         Ok(Self {
             form: Form::Of(PlatformName::Moodle),
             sid: moodle_sid(sheet, named)?,
-            grade: named_or_like(sheet, title, named.grade)?,
+            grade,
             group: None,
             maximum: None,
-            comment: None,
+            comment,
         })
     }
 
@@ -166,10 +177,7 @@ fn called_like(sheet: &Sheet, title: &Title) -> Result<usize, Failure> {
     let title = tidy(&title.to_string());
     let is_meant = |cell: &str| {
         let cell = tidy(cell);
-        if let Some((_, name)) = cell
-            .strip_suffix("(real)")
-            .and_then(|of| of.split_once(':'))
-        {
+        if let Some((_, name)) = cell.strip_suffix(REAL).and_then(|of| of.split_once(':')) {
             return name.trim() == title;
         }
         let number = cell.strip_prefix(&title).map(str::trim);
@@ -284,6 +292,10 @@ mod tests {
         let columns = of(header, None).unwrap();
         assert_eq!(columns.form, Form::Of(PlatformName::Moodle));
         assert_eq!((columns.sid, columns.grade, columns.maximum), (2, 7, None));
+        assert_eq!(columns.comment, None);
+        let header_with_feedback = header.replace("Quiz", "Assignment: Lab 1 (Feedback),Quiz");
+        let with_feedback = of(&header_with_feedback, None).unwrap();
+        assert_eq!((with_feedback.grade, with_feedback.comment), (7, Some(8)));
         let named = of(header, Some("Quiz: Lab 10 (Real)")).unwrap();
         assert_eq!(named.grade, 8);
         let other = header.replace("Assignment: Lab 1", "Assignment: Lab 2");
@@ -310,10 +322,11 @@ mod tests {
     #[test]
     fn a_moodle_worksheet_is_known_by_its_columns() {
         let header = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,\
+                      Grade can be changed,Last modified (submission),Last modified (grade),\
                       Feedback comments\n";
         let columns = of(header, None).unwrap();
         assert_eq!(columns.form, Form::Of(PlatformName::Moodle));
         let places = (columns.sid, columns.grade, columns.maximum, columns.comment);
-        assert_eq!(places, (2, 5, Some(6), Some(7)));
+        assert_eq!(places, (2, 5, Some(6), Some(10)));
     }
 }

@@ -17,14 +17,6 @@ use crate::courses::Desk;
 use crate::store::grades::Graded;
 
 const CANVAS: [&str; 5] = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"];
-const MOODLE: [&str; 6] = [
-    "Identifier",
-    "Full name",
-    "ID number",
-    "Grade",
-    "Maximum grade",
-    "Feedback comments",
-];
 
 type Grades = BTreeMap<StudentId, Graded>;
 
@@ -125,7 +117,7 @@ fn fill_comment(row: &mut Row, columns: &Columns, graded: &Graded) {
 fn anew(platform: PlatformName, title: &Title, grades: &Grades) -> Sheet {
     match platform {
         PlatformName::Canvas => canvas(title, grades),
-        PlatformName::Moodle => moodle(grades),
+        PlatformName::Moodle => moodle(title, grades),
     }
 }
 
@@ -145,18 +137,16 @@ fn canvas(title: &Title, grades: &Grades) -> Sheet {
     Sheet::new(&header, maximum.into_iter().chain(students).collect())
 }
 
-fn moodle(grades: &Grades) -> Sheet {
+/// A gradebook, as Moodle's grade import takes it. A grading worksheet cannot be made here: Moodle finds its rows
+/// by a number that it alone knows, and takes none without the time of the last grade.
+fn moodle(title: &Title, grades: &Grades) -> Sheet {
+    let item = |what: &str| format!("Assignment: {title} ({what})");
+    let (points, comments) = (item("Real"), item("Feedback"));
     let row = |(sid, graded): (&StudentId, &Graded)| {
-        let grade = &graded.grade;
-        let comment = grade.comment.as_deref().unwrap_or_default();
-        vec![
-            String::new(),
-            String::new(),
-            sid.to_string(),
-            grade.points.to_string(),
-            grade.maximum.to_string(),
-            inert(comment).into_owned(),
-        ]
+        let comment = graded.grade.comment.as_deref().unwrap_or_default();
+        let points = graded.grade.points.to_string();
+        vec![sid.to_string(), points, inert(comment).into_owned()]
     };
-    Sheet::new(&MOODLE, grades.iter().map(row).collect())
+    let header = ["ID number", &points, &comments];
+    Sheet::new(&header, grades.iter().map(row).collect())
 }

@@ -23,6 +23,18 @@ fn a_gradebook_of_moodle_is_read_and_written() {
     let arguments = ["--for", "moodle", "--template", template.to_str().unwrap()];
     let back = teacher.grades("export", &arguments).succeeded().stdout;
     assert_eq!(back, MOODLE.replace("link.example,-", "link.example,7"));
+
+    // What Moodle's grade import takes, and what is read here as well.
+    let anew = teacher.grades("export", &["--for", "moodle"]);
+    let anew = anew.succeeded().stdout;
+    let expected = "ID number,Assignment: Lab 1 (Real),Assignment: Lab 1 (Feedback)\r\n\
+        1155000001,8.5,\r\n1155000002,7,\r\n";
+    assert_eq!(anew, expected);
+    let commented = anew.replace("2,7,", "2,7.5,better");
+    let told = teacher.import(&commented, &maximum).succeeded().json();
+    assert_eq!(told["changed"].as_array().unwrap().len(), 1);
+    let listed = teacher.grades("list", &["--json"]).succeeded().json();
+    assert_eq!(listed[1]["comment"], "better");
 }
 
 #[test]
