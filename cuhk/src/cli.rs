@@ -6,6 +6,7 @@ mod certs_filter;
 mod certs_list;
 mod code;
 mod config;
+mod consent;
 mod doctor;
 mod init;
 mod keys;

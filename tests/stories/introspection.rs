@@ -199,7 +199,7 @@ fn a_token_stops_counting_with_its_key_and_with_its_certificate() {
         assert!(Instant::now() < deadline, "it still counts");
     }
     desk.campus
-        .administer_cuhk(&["revoke", "service/library"])
+        .administer_cuhk(&["revoke", "service/library", "--yes"])
         .succeeded();
     let certificate = desk.certificate("library");
     let line = format!("curl -sS --cacert CA {certificate} -d token=x URL/introspect");

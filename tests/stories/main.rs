@@ -29,6 +29,7 @@ mod detaching;
 mod devices;
 mod doctor;
 mod documents;
+mod ending;
 mod environment;
 mod est;
 mod everybody;

@@ -103,7 +103,7 @@ fn nothing_is_recorded_by_a_clock_far_ahead_until_somebody_vouches_for_it() {
     }
     assert!(!office.path("codes.csv").exists());
     // Trust can be taken away at any time; that proves nothing about the clock.
-    for line in ["revoke service/cuhk", "roster suspend 1155000001"] {
+    for line in ["revoke service/cuhk --yes", "roster suspend 1155000001"] {
         let said = office.types(line);
         assert!(
             said.stderr.contains("warning: this machine's clock"),
@@ -247,7 +247,13 @@ fn a_service_without_a_certificate_that_counts_is_missed() {
     assert_eq!(outcome, "ok", "{seen}");
     assert_eq!(listed()["ended_at"], Value::Null);
 
-    let revoke = ["revoke", "service/blackboard", "--reason", "key_compromise"];
+    let revoke = [
+        "revoke",
+        "service/blackboard",
+        "--reason",
+        "key_compromise",
+        "--yes",
+    ];
     campus.administer_cuhk(&revoke).succeeded();
     let (outcome, seen) = finding(&doctor(), "service-certificate");
     assert_eq!(outcome, "warn", "{seen}");

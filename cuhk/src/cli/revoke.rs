@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use rustls_pki_types::UnixTime;
-use scb_certs::RevocationReason;
-use scb_cli::{Failure, rfc3339, say};
+use scb_certs::{RevocationReason, ServiceName};
+use scb_cli::{Failure, counted, rfc3339, say};
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use super::{Desk, now};
-use crate::revocation::{Grounds, NamedTarget, revoke};
+use super::{Desk, consent, now};
+use crate::revocation::{Grounds, NamedTarget, Target, revoke};
+use crate::store::{CertificateRecord, Records};
+use crate::{Error, Subject};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,7 +23,7 @@ Examples:
   cuhk revoke 1155000001 --reason key_compromise      a lost laptop: its key is refused for ever
   cuhk revoke 1155000001 --reason key_compromise --compromised-since 2026-11-01
   cuhk revoke 5A3C0E…                                 one device; see `cuhk certs list`
-  cuhk revoke service/blackboard
+  cuhk revoke service/blackboard                      asks; elsewhere than at a terminal: --yes
 
 Reasons (RFC 5280, section 5.3.1):
   unspecified             no reason given
@@ -35,7 +37,11 @@ A student's certificates that have ended are revoked, too, and counted: their ke
 them for `renewal_grace_days` otherwise. Revocation is for good. What is lifted later is a
 suspension: `cuhk roster suspend SID` lists the certificates as on hold (certificateHold), `cuhk
 roster restore SID` takes them off the list. A running server notices within a second. Afterwards:
-cuhk code issue SID";
+cuhk code issue SID
+
+Of a service, the authority itself (service/cuhk) among them, it says who is without service then,
+and asks at the terminal; it does nothing where nobody can answer and --yes is not given
+(not_confirmed; exit code 2, or 3 for another answer).";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -52,6 +58,9 @@ pub(super) struct Arguments {
     /// 2026-11-01T18:30:00+08:00; stands in the revocation list (invalidityDate)
     #[arg(long, value_name = "TIME", value_parser = past)]
     compromised_since: Option<UnixTime>,
+    /// Revoke a service's certificates without asking
+    #[arg(long)]
+    yes: bool,
     /// Answer as a JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -60,6 +69,12 @@ pub(super) struct Arguments {
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     let (named, grounds) = (arguments.target.clone(), grounds(arguments)?);
     let store = desk.open_to_revoke()?;
+    let asked = named.clone();
+    let stake = store.read_blocking(move |records| AtStake::of(records, asked))?;
+    if let Some(stake) = stake.as_ref().filter(|_| !arguments.yes) {
+        stake.ask()?;
+    }
+    let next = stake.map(|stake| stake.next());
     let (target, revoked) = store.write_blocking(move |records| {
         let target = named.resolve(records)?;
         let revoked = revoke(records, &target, grounds, now())?;
@@ -73,11 +88,98 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
             "compromised_since": grounds.invalid_since.map(rfc3339),
             "certificates": certificates,
             "codes": codes,
+            "next": next,
         })
         .to_string(),
-        false => format!("{target}  {revoked}"),
+        false => {
+            let done = format!("{target}  {revoked}");
+            done + &next.map_or_else(String::new, |next| format!("\n{next}"))
+        }
     };
     Ok(say(&text)?)
+}
+
+/// A service whose certificates are to be revoked.
+#[derive(Debug)]
+struct AtStake {
+    service: ServiceName,
+    /// How many of those that count.
+    certificates: usize,
+    /// How many more count.
+    others: usize,
+}
+
+impl AtStake {
+    /// None if it is about a student, or if nothing of it counts.
+    fn of(records: &Records<'_>, named: NamedTarget) -> Result<Option<Self>, Error> {
+        let (subject, serial) = match named.resolve(records)? {
+            Target::Subject(subject) => (Some(subject), None),
+            Target::Certificate(serial) => {
+                let record = records.certificates().find(&serial)?;
+                (record.map(|record| record.intent.subject), Some(serial))
+            }
+        };
+        let Some(Subject::Service(service)) = subject else {
+            return Ok(None);
+        };
+        let live = records
+            .certificates()
+            .live(&Subject::Service(service.clone()), now())?;
+        let is_meant = |one: &&CertificateRecord| serial.is_none_or(|it| it == one.intent.serial);
+        let certificates = live.iter().filter(is_meant).count();
+        Ok((certificates > 0).then(|| Self {
+            others: live.len() - certificates,
+            service,
+            certificates,
+        }))
+    }
+
+    fn ask(&self) -> Result<(), Failure> {
+        let name = &self.service;
+        let certificates = counted(self.certificates, "certificate");
+        let left = match self.others {
+            0 => "it has no other".to_owned(),
+            others => format!("it has {} beside", counted(others, "other")),
+        };
+        let question = format!(
+            "{certificates} of service/{name} would be refused at once, and for good; {left}.\n{}\n\
+             Type its name, {name}, to revoke, or anything else to leave it: ",
+            self.without()
+        );
+        let only_if = format!("what certifies service/{name} is revoked");
+        consent::require(&question, name.as_str(), &only_if)
+    }
+
+    fn is_own(&self) -> bool {
+        self.service == ServiceName::cuhk()
+    }
+
+    /// Who is without service.
+    fn without(&self) -> String {
+        match self.is_own() {
+            true => "Nobody is certified, and nobody can hand in, until this CUHK has new ones; no token \
+                     that it signed with these counts then."
+                .to_owned(),
+            false => format!(
+                "Nobody can work with {} until it has a new one, and no group can hand in there.",
+                self.service
+            ),
+        }
+    }
+
+    /// What to do about it.
+    fn next(&self) -> String {
+        let name = &self.service;
+        match self.is_own() {
+            true => "CUHK makes new ones by itself, with new keys: within a second if `cuhk serve` runs, \
+                     else when it starts; students' programs fetch new tokens by themselves"
+                .to_owned(),
+            false => format!(
+                "service/{name}  needs a new certificate: `cuhk code issue service/{name} --replace --out \
+                 FILE` here; then, where it runs (blackboard): `blackboard init --replace --code-file FILE`"
+            ),
+        }
+    }
 }
 
 fn grounds(arguments: &Arguments) -> Result<Grounds, Failure> {

@@ -3,17 +3,16 @@
 use std::net::IpAddr;
 
 use scb_certs::{Certificate, ServiceName};
-use scb_cli::{Failure, counted, exit, say};
+use scb_cli::{Failure, counted, say};
 use serde_json::json;
 
 use crate::addresses::names;
 use crate::admin::{change_service, known_service, remove_service};
 use crate::cli::listing::Moment;
-use crate::cli::{Desk, now};
+use crate::cli::{Desk, consent, now};
 use crate::revocation::Revoked;
 use crate::store::{CertificateRecord, Records, Service};
 use crate::{Error, Subject};
-use scb_cli::confirm::{confirmed, is_anybody_there};
 
 /// Gives a service other names, and says what its certificates name meanwhile.
 pub(super) fn set(desk: &Desk<'_>, service: Service, json: bool) -> Result<(), Failure> {
@@ -158,18 +157,5 @@ fn ask(name: &ServiceName, live: usize) -> Result<(), Failure> {
          Type its name to remove it, or anything else to leave it: ",
         counted(live, "certificate")
     );
-    if confirmed(&question, name.as_str()) {
-        return Ok(());
-    }
-    let nobody = Failure::usage(format!(
-        "{name} is removed only if somebody agrees; nothing was done"
-    ));
-    Err(match is_anybody_there() {
-        true => Failure {
-            exit: exit::REFUSED,
-            ..nobody
-        },
-        false => nobody.with_remedy("add --yes where nobody can answer"),
-    }
-    .with_code("not_confirmed"))
+    consent::require(&question, name.as_str(), &format!("{name} is removed"))
 }
