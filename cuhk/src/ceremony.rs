@@ -16,12 +16,13 @@ use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
-pub(crate) use import::try_key;
+pub(crate) use import::{is_imported, try_key};
 pub use request::request;
 pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
 pub(crate) use revoked::unlisted;
 pub(crate) use room::{Ending, Room, lists, room_at};
+pub(crate) use root::is_root_imported;
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub(crate) use sign::require_in_force;
 pub use sign::{open_root, sign};

@@ -69,6 +69,16 @@ fn the_root_signs_on_another_machine() {
     let stranger = campus.cuhk(&["keys", "import", "request.json"]);
     assert_eq!(stranger.exit, Some(3), "{stranger:#?}");
     campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
+    nothing_more_is_taken(&campus, "answer.json");
+    // The root was asked twice: what it signs then is another certificate for the same key.
+    let once = fs::read(campus.path("cuhk.home/issuers/students-2/cert.pem")).unwrap();
+    fs::rename(campus.path("answer.json"), campus.path("first.json")).unwrap();
+    sign("root.pass").succeeded();
+    let other = campus.cuhk(&["keys", "import", "answer.json"]);
+    assert_eq!(other.exit, Some(3), "{other:#?}");
+    assert!(other.stderr.contains("ceremony_invalid"), "{other:#?}");
+    let kept = fs::read(campus.path("cuhk.home/issuers/students-2/cert.pem")).unwrap();
+    assert_eq!(kept, once);
     let cuhk = campus.serve_cuhk();
     let listed = || campus.cuhk(&["keys", "list"]).succeeded().stdout;
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -76,6 +86,25 @@ fn the_root_signs_on_another_machine() {
         assert!(Instant::now() < deadline, "{}", listed());
     }
     drop(cuhk);
+    nothing_more_is_taken(&campus, "first.json");
+}
+
+/// The same answer once more.
+fn nothing_more_is_taken(campus: &ByHand, answer: &str) {
+    let listed = || campus.cuhk(&["keys", "list", "--json"]).succeeded().stdout;
+    let operations = || {
+        campus
+            .cuhk(&["operations", "list", "--json"])
+            .succeeded()
+            .json()
+    };
+    let before = (listed(), operations());
+    let again = campus.cuhk(&["keys", "import", answer]).succeeded();
+    assert!(
+        again.stdout.contains("already taken in; nothing changed"),
+        "{again:#?}"
+    );
+    assert_eq!((listed(), operations()), before);
 }
 
 #[test]
@@ -123,8 +152,7 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
     }
     let cuhk = campus.serve_cuhk();
     campus.cuhk(&["keys", "import", "answer.json"]).succeeded();
-    let again = campus.cuhk(&["keys", "import", "answer.json"]);
-    assert_eq!(again.exit, Some(3), "{again:#?}");
+    nothing_more_is_taken(&campus, "answer.json");
     let listed = campus.cuhk(&["keys", "list"]).succeeded().stdout;
     assert!(listed.contains("root-2      active"), "{listed}");
     let made = fs::read_to_string(campus.path("safe-2/cert.pem")).unwrap();

@@ -8,7 +8,7 @@ use super::sign::require_root;
 use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{issuer_kind, named_root, open_key, stored_roots};
+use crate::issuers::{issuer_kind, named_root, open_key, read_certificate, stored_roots};
 use crate::store::{CrlSigner, Store};
 
 /// Largest request or answer, in bytes.
@@ -63,6 +63,31 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     json
 }
 
+/// Whether this very answer was taken in before.
+///
+/// # Errors
+///
+/// [`Error::CeremonyInvalid`] if it is another one, of an authority that was put to use: what its root is to
+/// revoke one day is the certificate that it has. [`Error::Storage`], [`Error::Local`].
+pub(crate) fn is_imported(
+    home: &Home,
+    store: &Store,
+    answer: &SigningAnswer,
+) -> Result<bool, Error> {
+    let authority = answer.authority;
+    let all = store.read_blocking(|records| records.authorities().all())?;
+    if all.iter().all(|record| record.signer != authority) {
+        return Ok(false);
+    }
+    let certificate = Certificate::from_pem(&answer.certificate).map_err(altered)?;
+    match read_certificate(home, &path::authority(authority))? == certificate {
+        true => Ok(true),
+        false => Err(Error::CeremonyInvalid(
+            "another certificate of this authority was taken in before, and it was put to use with that",
+        )),
+    }
+}
+
 /// Takes in the certificate of the authority that was asked for. A running server publishes its
 /// revocation list within a second and lets it issue 10 s later, when everybody has seen that.
 ///
@@ -70,7 +95,8 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
 ///
 /// [`Error::NothingRequested`] if there is no such request, [`Error::CeremonyInvalid`] if the
 /// answer is for another key or names other addresses, [`Error::WrongRoot`] if another root of this home signed it,
-/// [`scb_certs::Error::IssuerInvalid`] if a stranger did. Then nothing is changed.
+/// [`scb_certs::Error::IssuerInvalid`] if a stranger did. Then nothing is changed. Taken in before, it
+/// changes nothing either.
 pub fn import(
     home: &Home,
     store: &Store,
@@ -78,6 +104,9 @@ pub fn import(
     now: UnixTime,
 ) -> Result<CrlSigner, Error> {
     let authority = answer.authority;
+    if is_imported(home, store, answer)? {
+        return Ok(authority);
+    }
     let dir = home.path(&path::authority(authority));
     let file = dir.join(path::REQUEST);
     if !file.exists() || !dir.join(path::KEY).exists() {
@@ -90,10 +119,6 @@ pub fn import(
     let pem = certificate.to_pem();
     write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     store.write_blocking(move |records| {
-        let all = records.authorities().all()?;
-        if all.iter().any(|record| record.signer == authority) {
-            return Ok(());
-        }
         let name = authority.to_string();
         records.certificates().reserve_key(&key, &name)?;
         records.authorities().add(authority)?;

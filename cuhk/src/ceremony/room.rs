@@ -10,7 +10,7 @@ use super::unlisted;
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{counting_roots, issuer_kind, read_certificate, stored_roots};
-use crate::store::{AuthorityState, CrlSigner, Store};
+use crate::store::{AuthorityState, Store};
 
 /// So many lists there may be when one more authority is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,24 +36,6 @@ impl Room {
     /// [`Error::TooManyAuthorities`]; [`Error::Storage`], [`Error::Local`], [`Error::Certificates`].
     pub(crate) fn require(self, home: &Home, store: &Store, now: UnixTime) -> Result<(), Error> {
         self.check(lists(home, store, now)?)
-    }
-
-    /// [`Room::require`] for an authority for which an answer came; nothing if that is taken in already.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub(crate) fn require_for(
-        self,
-        home: &Home,
-        store: &Store,
-        (authority, now): (CrlSigner, UnixTime),
-    ) -> Result<(), Error> {
-        let all = store.read_blocking(|records| records.authorities().all())?;
-        match all.iter().any(|record| record.signer == authority) {
-            true => Ok(()),
-            false => self.check(lists(home, store, now)?),
-        }
     }
 
     fn check(self, lists: Vec<Ending>) -> Result<(), Error> {

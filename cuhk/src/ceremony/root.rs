@@ -234,6 +234,16 @@ pub fn sign_root(
     })
 }
 
+/// Whether this very answer was taken in before.
+///
+/// # Errors
+///
+/// [`Error::Storage`].
+pub(crate) fn is_root_imported(store: &Store, answer: &RootAnswer) -> Result<bool, Error> {
+    let signed = answer.signed();
+    store.read_blocking(move |records| records.bundles().holds(&signed))
+}
+
 /// Takes in what a root signed: a running server hands it out within a second.
 ///
 /// # Errors

@@ -54,6 +54,22 @@ impl<'a> TrustBundles<'a> {
         found.map(signed).transpose()
     }
 
+    /// Whether this very one was taken in before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn holds(&self, signed: &SignedBundle) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM trust_bundle WHERE bundle = ?1 AND signatures = ?2)",
+            )?
+            .query_one([&signed.bundle, &encode(&signed.signatures)], |row| {
+                row.get(0)
+            })?)
+    }
+
     /// The number of the one that is handed out, 0 if there is none.
     ///
     /// # Errors

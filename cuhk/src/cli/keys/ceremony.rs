@@ -11,8 +11,9 @@ use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
 use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
-    Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, newest_root,
-    next_key, open_root, request, request_root, require_in_force, sign, sign_root, try_key,
+    Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, is_imported,
+    is_root_imported, newest_root, next_key, open_root, request, request_root, require_in_force,
+    sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
 use crate::issuers::{is_there, read_certificate, read_certificate_file};
@@ -259,6 +260,9 @@ pub(super) fn take_in(
     let _turn = Turn::take(store, Work::Ceremony)?;
     match RootAnswer::from_json(&bytes) {
         Ok(answer) => {
+            if is_root_imported(store, &answer)? {
+                return already_taken();
+            }
             if answer.certificate().is_some() {
                 Room::Emergency.require(home, store, now())?;
             }
@@ -266,13 +270,20 @@ pub(super) fn take_in(
         }
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
+            if is_imported(home, store, &answer)? {
+                return already_taken();
+            }
             if let Some(passphrase) = &passphrase {
                 try_key(home, &answer, passphrase)?;
             }
-            Room::Emergency.require_for(home, store, (answer.authority, now()))?;
+            Room::Emergency.require(home, store, now())?;
             put_to_use(import(home, store, &answer, now())?)
         }
     }
+}
+
+fn already_taken() -> Result<(), Failure> {
+    Ok(say("already taken in; nothing changed: cuhk keys list")?)
 }
 
 fn root_told(next: Option<CrlSigner>) -> Result<(), Failure> {
