@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod problem;
+mod request;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -12,8 +12,8 @@ use scb_protocol::{Code, Refusal, Step, StepEvent};
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
-use super::body::Room;
-use super::{HttpConnection, Pulse, problem};
+use super::body::{Room, TakenIn};
+use super::{HttpConnection, Pulse, problem, request};
 use crate::telemetry;
 
 /// What every request of one connection is answered with.
@@ -41,11 +41,19 @@ impl Answering {
         let what = format!("{} {}", request.method(), shown(request.uri().path()));
         let routed = async {
             let (head, body) = request.into_parts();
+            if let Some(refused) = request::without_host(&head) {
+                return Ok(refused);
+            }
             let _place = match self.room.of_head(&head.headers) {
                 Ok(place) => place,
                 Err(refusal) => return Ok(untaken(&refusal)),
             };
-            let mut taken = match self.room.take_in(body).await {
+            let taken = match request::waits_with_too_much(&head.headers) {
+                // Nobody asks for it: the route says what there is to say.
+                true => Ok(TakenIn::too_long()),
+                false => self.room.take_in(body).await,
+            };
+            let mut taken = match taken {
                 Ok(taken) => taken,
                 Err(refusal) => return Ok(untaken(&refusal)),
             };

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::{Body as _, Incoming};
 use scb_protocol::{Code, Refusal, Step};
@@ -41,8 +42,18 @@ type Place = Option<OwnedSemaphorePermit>;
 
 /// A body, and its places.
 pub(super) struct TakenIn {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     _places: [Place; 2],
+}
+
+impl TakenIn {
+    /// In the place of a body that is too long and was not read: a route says of it what it says of any.
+    pub(super) fn too_long() -> Self {
+        Self {
+            bytes: Bytes::from_static(&[0; MAX_BODY + 1]),
+            _places: [None, None],
+        }
+    }
 }
 
 impl Default for Room {
@@ -87,15 +98,15 @@ impl Room {
     ///
     /// `connection_lost` for a body that breaks off; `busy` for a long one that finds no room.
     pub(super) async fn take_in(&self, mut body: Incoming) -> Result<TakenIn, Refusal> {
-        let (mut bytes, mut large) = (Vec::new(), None);
         if body.is_end_stream() {
             return Ok(TakenIn {
-                bytes,
+                bytes: Bytes::new(),
                 _places: [None, None],
             });
         }
         // Nobody closes them.
         let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        let (mut bytes, mut large) = (Vec::new(), None);
         let (mut read, mut is_refused) = (0, false);
         while read <= MAX_READ
             && let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
@@ -112,7 +123,7 @@ impl Room {
         match is_refused {
             true => Err(busy()),
             false => Ok(TakenIn {
-                bytes,
+                bytes: bytes.into(),
                 _places: [turn, large],
             }),
         }

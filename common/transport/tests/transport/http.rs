@@ -49,7 +49,7 @@ fn routes() -> Web {
 
 /// A listener without TLS and one with it, which share their places.
 pub struct Both {
-    plain: std::net::SocketAddr,
+    pub plain: std::net::SocketAddr,
     pub tls: Server,
     _plain_done: JoinHandle<()>,
 }
@@ -78,7 +78,7 @@ pub async fn serve_both(campus: &TestCampus, limits: Limits) -> Both {
 }
 
 /// Sends these bytes and reads until the server closes.
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
+pub async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     let mut said = Vec::new();
     // A server that has said its last word may close hard.
@@ -90,7 +90,7 @@ fn request(method: &str, path: &str, fields: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}\r\n").into()
 }
 
-async fn plain(both: &Both, bytes: &[u8]) -> String {
+pub async fn plain(both: &Both, bytes: &[u8]) -> String {
     exchange(TcpStream::connect(both.plain).await.unwrap(), bytes).await
 }
 

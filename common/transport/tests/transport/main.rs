@@ -13,6 +13,7 @@ mod harness;
 mod http;
 mod http_bodies;
 mod http_client;
+mod http_heads;
 mod listener;
 mod log;
 mod openssl;
