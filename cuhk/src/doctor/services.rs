@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, ServiceName, Validity};
 use scb_cli::{counted, local_time};
 
-use super::Finding;
+use super::{Finding, Outcome};
 use crate::standing::Standing;
 use crate::store::Records;
 use crate::{Error, Subject};
@@ -25,14 +25,40 @@ pub(super) fn check(records: &Records<'_>, now: UnixTime) -> Result<Vec<Finding>
             .codes()
             .has_open(&Subject::Service(name.clone()), now)?;
         let standing = Standing::of(records, &name, now)?;
-        findings.push(judge(&name, &standing, has_code, now));
+        let lost = records.log().lost_since_seen(&name)?;
+        let found = judge(&name, &standing, has_code, now);
+        findings.push(match found.outcome {
+            Outcome::Ok if lost > 0 => in_doubt(&name, found, lost),
+            _ => found,
+        });
     }
     Ok(findings)
 }
 
+/// The database was put back from a backup, and the log went on meanwhile. What it lost may have been
+/// another certificate of this service, which then shows that one and is believed by nobody here.
+fn in_doubt(name: &ServiceName, found: Finding, lost: u64) -> Finding {
+    let entries = counted(lost, "entry");
+    Finding::warn(
+        CHECK,
+        format!(
+            "{}; the log has {entries} of which the restored backup knew nothing, and nothing came from it since: if \
+             it was certified anew among those, CUHK takes nothing from it",
+            found.seen
+        ),
+        format!(
+            "see there whether it is ready (`blackboard` says so in its log and at /readyz); if CUHK does not \
+             take its certificate, {}. When it has asked or cosigned anything, this warning ends",
+            anew(name)
+        ),
+    )
+}
+
+fn anew(name: &ServiceName) -> String {
+    format!("cuhk code issue service/{name} --replace, and enrol it again with that code")
+}
+
 fn judge(name: &ServiceName, standing: &Standing, has_code: bool, now: UnixTime) -> Finding {
-    let anew =
-        format!("cuhk code issue service/{name} --replace, and enrol it again with that code");
     match standing {
         Standing::Certified(intent) => {
             let end = intent.validity.not_after;
@@ -64,7 +90,7 @@ fn judge(name: &ServiceName, standing: &Standing, has_code: bool, now: UnixTime)
                 "`{name}` has none that counts since {}: nobody believes it",
                 local_time(*at)
             ),
-            anew,
+            anew(name),
         ),
         Standing::Never if has_code => {
             Finding::ok(CHECK, format!("`{name}` has none yet, and a code for one"))
@@ -72,7 +98,7 @@ fn judge(name: &ServiceName, standing: &Standing, has_code: bool, now: UnixTime)
         Standing::Never => Finding::warn(
             CHECK,
             format!("`{name}` has none on record, and no code for one"),
-            anew,
+            anew(name),
         ),
     }
 }
@@ -90,7 +116,6 @@ mod tests {
     use scb_certs::{Serial, SigningKey};
 
     use super::*;
-    use crate::doctor::Outcome;
     use crate::store::{Intent, Profile, Revocation, Service, Store, temporary};
 
     const DAY: u64 = 24 * 60 * 60;
@@ -148,6 +173,56 @@ mod tests {
         assert!(over.seen.contains(&local_time(at(190))), "{over:?}");
         certified(&store, 200);
         assert_eq!(found(&store, 201).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn what_a_restored_backup_does_not_know_may_be_another_certificate() {
+        let (_dir, store) = campus();
+        certified(&store, 100);
+        let entered = |number: u8| {
+            let sql = format!(
+                "INSERT INTO log_entry VALUES ({number}, zeroblob(32), 'service/blackboard', {number} + 1,
+                 zeroblob(32), '{{}}', x'0{number}')"
+            );
+            store
+                .write_blocking(move |records| Ok(records.connection().execute(&sql, [])?))
+                .unwrap();
+        };
+        entered(0);
+        assert_eq!(found(&store, 101).outcome, Outcome::Ok);
+        store
+            .write_blocking(|records| records.log().adopt(&[7; 32]))
+            .unwrap();
+        let doubted = found(&store, 101);
+        assert_eq!(doubted.outcome, Outcome::Warn, "{doubted:?}");
+        assert!(doubted.seen.contains("the log has 1 entry"), "{doubted:?}");
+        let mend = doubted.mend.unwrap();
+        assert!(mend.contains("cuhk code issue service/blackboard --replace"));
+        let seen_since: [fn(&Records<'_>) -> Result<(), Error>; 2] = [
+            |records| {
+                let sql = "INSERT INTO witness VALUES ('blackboard', 'key', 2, 'checkpoint')";
+                records.connection().execute(sql, [])?;
+                Ok(())
+            },
+            |records| {
+                let sql = "DELETE FROM witness";
+                records.connection().execute(sql, [])?;
+                let sql = r#"INSERT INTO log_entry VALUES (2, zeroblob(32), '1155000001', 1,
+                             zeroblob(32), '{"asker":"blackboard"}', NULL)"#;
+                records.connection().execute(sql, [])?;
+                Ok(())
+            },
+        ];
+        for seen in seen_since {
+            store.write_blocking(seen).unwrap();
+            assert_eq!(found(&store, 101).outcome, Outcome::Ok);
+        }
+        store
+            .write_blocking(|records| records.log().adopt(&[7; 32]))
+            .unwrap();
+        assert_eq!(found(&store, 101).outcome, Outcome::Warn);
+        entered(4);
+        assert_eq!(found(&store, 101).outcome, Outcome::Ok);
     }
 
     #[test]

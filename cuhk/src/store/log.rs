@@ -29,6 +29,14 @@ const FIRST_MADE: &str = "SELECT content FROM log_entry
 const LAST_MADE: &str = "SELECT content FROM log_entry
     WHERE number >= ?1 AND content IS NOT NULL ORDER BY number DESC LIMIT 1";
 
+/// Of service `?2`, whose certificates are entered as those of `?1`.
+const LOST_SINCE_SEEN: &str = "
+    WITH lost AS (SELECT count(*) AS entries, max(number) AS last FROM log_entry WHERE subject IS NULL)
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM witness WHERE service = ?2 AND size > last)
+        OR EXISTS (SELECT 1 FROM log_entry WHERE number > last
+                   AND (subject = ?1 AND serial IS NOT NULL OR json_extract(content, '$.asker') = ?2))
+    THEN 0 ELSE entries END FROM lost";
+
 /// Where an entry stands among those about its subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
@@ -134,6 +142,21 @@ impl<'a> Log<'a> {
             .query_row([serial.as_bytes()], |row| row.get(0))
             .optional()?;
         number.map(convert::number).transpose()
+    }
+
+    /// How many entries there are of which only the commitment is left, as an old backup did not know them,
+    /// unless this service was certified or has asked or cosigned since: then nothing was lost of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn lost_since_seen(&self, service: &ServiceName) -> Result<u64, Error> {
+        let subject = Subject::Service(service.clone());
+        let lost = self
+            .connection
+            .prepare_cached(LOST_SINCE_SEEN)?
+            .query_one([subject.to_string(), service.to_string()], |row| row.get(0))?;
+        convert::number(lost)
     }
 
     /// How many entries there are.
