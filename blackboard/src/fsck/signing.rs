@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{StudentId, TrustStore};
+use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::log_leaf::{Committed, Ended, Endings, Entry, Leaf, LogName, Proposed, Signed};
 use scb_protocol::message::proposal::Said;
 use scb_protocol::receipt::contradicted;
@@ -27,6 +27,8 @@ pub(super) struct Signing<'a> {
     committed: BTreeSet<SubmissionId>,
     withdrawn: BTreeSet<SubmissionId>,
     proposals: BTreeMap<SubmissionId, ProposedRow>,
+    /// SHA-256 of the statement of each proposal.
+    statements: BTreeMap<SubmissionId, Fingerprint>,
     /// The entries by which something came of a proposal over a connection.
     delivered: BTreeSet<u64>,
 }
@@ -46,6 +48,7 @@ impl<'a> Signing<'a> {
             committed: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
             proposals: BTreeMap::new(),
+            statements: BTreeMap::new(),
             delivered: BTreeSet::new(),
         }
     }
@@ -90,8 +93,8 @@ impl<'a> Signing<'a> {
         }
     }
 
-    /// What CUHK had said by an entry of a moment that counts does not contradict its time; and what its
-    /// members were given of it was signed by this Blackboard.
+    /// What CUHK had said by an entry of a moment that counts does not contradict its time, nor is it about
+    /// another statement; and what its members were given of it was signed by this Blackboard.
     fn moment(&self, leaf: &Leaf, bytes: &[u8]) -> anyhow::Result<Found> {
         let (id, given) = match &leaf.entry {
             Entry::Committed(committed) => (committed.submission, "commitment"),
@@ -99,7 +102,8 @@ impl<'a> Signing<'a> {
             _ => return Ok(None),
         };
         let kept = self.database.moment(id, leaf)?;
-        let reason = |said: String| contradicted(leaf, &said, self.trust);
+        let statement = self.statements.get(&id).copied();
+        let reason = |said: String| contradicted(leaf, (&said, statement), self.trust);
         if let Some(reason) = kept.said.and_then(reason) {
             let found = format!("what CUHK had said then of {id}: {reason}");
             return Ok(Some(("moment_contradicted", found)));
@@ -178,6 +182,7 @@ impl<'a> Signing<'a> {
             cosigners: proposed.members.iter().map(nothing).collect(),
         };
         self.proposals.insert(id, begun);
+        self.statements.insert(id, proposed.statement_sha256);
         let row = self.database.proposed(id)?;
         let what = format!("the statement of proposal {id}");
         Ok(compared(row, &proposed.statement_sha256, &what))

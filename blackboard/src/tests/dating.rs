@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Connection as Database, params};
 use scb_certs::Fingerprint;
 use scb_protocol::commitment::{Followed, VerifiedCommitment};
-use scb_protocol::log_leaf::{Leaf, leaf_commitment};
+use scb_protocol::log_leaf::{Entry, Leaf, leaf_commitment};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::server::Outage;
@@ -153,6 +153,11 @@ fn put_back(campus: &Campus, seconds: u64) {
     assert_eq!(database.execute(sql, entry).unwrap(), 1);
     let sql = "UPDATE commitments SET committed_at = ?, leaf_signature = NULL";
     assert_eq!(database.execute(sql, [at]).unwrap(), 1);
+    unseen(campus, &database);
+}
+
+/// As if CUHK's witness had seen nothing of it.
+fn unseen(campus: &Campus, database: &Database) {
     let sql = "DELETE FROM cosigned_checkpoints; DELETE FROM log_endorsements";
     database.execute_batch(sql).unwrap();
     campus.cuhk.set(|state| state.witness.logs.clear());
@@ -262,4 +267,60 @@ async fn whoever_signs_last_is_given_blackboards_word_for_it() {
     assert_eq!(database(&campus).execute(sql, []).unwrap(), 1);
     let found: Vec<_> = codes().into_iter().map(|(code, _)| code).collect();
     assert_eq!(found, ["commitment_unsigned"]);
+}
+
+/// Whoever has Blackboard's machine says that CUHK's answer about the last signature stood behind the one before,
+/// of another proposal.
+fn exchange_answer(campus: &Campus) {
+    let database = database(campus);
+    let sql = "SELECT leaf FROM log_entries WHERE kind = 'signed' ORDER BY number";
+    let mut query = database.prepare(sql).unwrap();
+    let leaves = query.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let mut leaves: Vec<_> = leaves
+        .map(|leaf| Leaf::parse(&leaf.unwrap()).unwrap())
+        .collect();
+    let second = leaves.pop().unwrap();
+    let mut first = leaves.pop().unwrap();
+    let (Entry::Signed(one), Entry::Signed(other)) = (&mut first.entry, &second.entry) else {
+        panic!("signed");
+    };
+    assert_ne!(one.verification_sha256, other.verification_sha256);
+    one.verification_sha256 = other.verification_sha256;
+    let [of_first, of_second] = [&first, &second].map(|leaf| i64::try_from(leaf.index).unwrap());
+    let leaf = first.to_bytes().unwrap();
+    let sql =
+        "UPDATE log_entries SET leaf = ?, commitment = ? WHERE kind = 'signed' AND number = ?";
+    let entry = params![leaf, leaf_commitment(&leaf), of_first];
+    assert_eq!(database.execute(sql, entry).unwrap(), 1);
+    let sql = "UPDATE deliveries SET assurance = (SELECT assurance FROM deliveries \
+               WHERE log_index = ?) WHERE log_index = ?";
+    assert_eq!(database.execute(sql, [of_second, of_first]).unwrap(), 1);
+    unseen(campus, &database);
+}
+
+#[tokio::test]
+async fn cuhks_answer_about_another_statement_stands_behind_no_signature_of_a_proposal() {
+    let mut campus = Campus::open().await;
+    {
+        let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+        let works = ["one report", "another report"];
+        let works = works.map(|text| a.work(&[A, B, C], text.as_bytes()));
+        for work in &works {
+            a.propose(work).await.unwrap().waits();
+        }
+        for work in &works {
+            b.sign(work).await.unwrap().waits();
+        }
+    }
+    campus.stop().await;
+    let codes = |campus: &Campus| {
+        let found = found(&campus.home, None, campus.certs.now()).unwrap();
+        let codes = found.into_iter().map(|(code, _)| code);
+        codes.collect::<Vec<_>>()
+    };
+    assert!(codes(&campus).is_empty());
+    exchange_answer(&campus);
+    campus.start().await.unwrap();
+    campus.stop().await;
+    assert_eq!(codes(&campus), ["moment_contradicted"]);
 }

@@ -104,10 +104,16 @@ fn stamps(assurance: &str) -> impl Iterator<Item = Stamp> {
 }
 
 /// Why an entry `committed` or `signed` cannot have been made when it says, by what is kept of what CUHK
-/// had said by then; nothing if it can, or if it is no such entry. Whether that is of long before is not
-/// asked: that shows nothing.
-pub fn contradicted(leaf: &Leaf, assurance: &str, trusts: &[TrustStore]) -> Option<String> {
-    let then = Then::of(&leaf.entry)?;
+/// had said by then; nothing if it can, or if it is no such entry. `statement` is the SHA-256 of the statement,
+/// if it is known: an entry `signed` does not say it itself. Whether that is of long before is not asked: that
+/// shows nothing.
+pub fn contradicted(
+    leaf: &Leaf,
+    (assurance, statement): (&str, Option<Fingerprint>),
+    trusts: &[TrustStore],
+) -> Option<String> {
+    let mut then = Then::of(&leaf.entry)?;
+    then.statement = then.statement.or(statement);
     if let Some(reason) = not_of_then(leaf, assurance) {
         return Some(reason);
     }

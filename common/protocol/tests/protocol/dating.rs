@@ -165,7 +165,7 @@ fn cuhks_answer_of_then_is_about_this_very_statement_or_shows_less() {
     all_refuse(&given, ("another", &zip), "it speaks of another statement");
     let files = unpack(&zip);
     let leaf = Leaf::parse(&part(&files, file::COMMITTED)).unwrap();
-    let why = |said: &str| contradicted(&leaf, said, std::slice::from_ref(&group.trust));
+    let why = |said: &str| contradicted(&leaf, (said, None), std::slice::from_ref(&group.trust));
     assert!(
         why(&of_other)
             .unwrap()
