@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::archive::{archive, by_python, verify};
 use crate::assignments::{asked, student, teacher};
-use crate::campus::{Campus, Ran, SAMPLE, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, version};
+use crate::witness::{home, put_back, until_seen};
 
 const ONE: &str = "1155000001";
 const DETACH: [&str; 7] = [
@@ -159,4 +160,74 @@ fn an_archive_says_for_whom_a_version_does_not_count_and_both_judges_read_it() {
             "{line}"
         );
     }
+}
+
+const BOB: &str = "1155000002";
+
+/// For whom S-000001 does not count, as everybody tells it who is asked: the overview, the student, the archive
+/// and both judges of it; and of how many entries nobody knows what they said. Nothing is damaged.
+fn agreed(campus: &Campus) -> (bool, u64) {
+    let line = state(campus, BOB);
+    let is_out = line["state"] == "nothing_yet";
+    assert_eq!(is_out, line["number"].is_null(), "{line}");
+    assert_eq!(counts(campus, BOB), [!is_out]);
+    let path = campus.outside().join("lab.zip");
+    let told = archive(campus, &path).succeeded().json();
+    let unknown = told["unknown"].as_u64().unwrap();
+    let ours = verify(campus, &path).succeeded().stdout;
+    let theirs = by_python(campus, &path).map(|ran| ran.succeeded().stdout);
+    for said in std::iter::once(ours).chain(theirs) {
+        let out = said.lines().filter(|line| line.starts_with("detached"));
+        let out: Vec<_> = out.collect();
+        assert_eq!(out.len(), usize::from(is_out), "{said}");
+        let line = format!("S-000001 does NOT count for {BOB}, since ");
+        assert!(out.iter().all(|out| out.contains(&line)), "{said}");
+        let lost = format!("of {unknown} of them nothing is left");
+        assert_eq!(said.contains(&lost), unknown > 0, "{said}");
+        assert_eq!(said.contains("never can be"), unknown > 0, "{said}");
+    }
+    teacher(campus, "fsck").succeeded();
+    (is_out, unknown)
+}
+
+#[test]
+fn whoever_is_asked_says_the_same_of_who_was_taken_out_also_after_an_old_backup() {
+    let mut campus = Campus::sandbox();
+    let report = campus.report();
+    campus
+        .student(&["submit", "--ids", SAMPLE, &report])
+        .succeeded();
+    let kept = until_seen(&campus);
+    campus.blackboard.stop();
+    let backup = campus.outside().join("backup");
+    copy(&home(&campus), &backup);
+    campus.start_blackboard_again();
+
+    let alone = version(campus.outside());
+    campus
+        .student(&["submit", "--ids", ONE, &alone])
+        .succeeded();
+    let out = format!("submissions detach 1 --student {BOB} --reason mistaken --yes");
+    teacher(&campus, &out).succeeded();
+    assert_eq!(agreed(&campus), (true, 0));
+
+    // All of that is lost: he counts again until the teacher says it again.
+    let lost = (until_seen(&campus) - kept).to_string();
+    assert_eq!(lost, "3", "committed, accepted, detached");
+    campus.blackboard.stop();
+    put_back(&campus, &backup);
+    let told = teacher(&campus, &format!("recover --lose {lost}")).succeeded();
+    assert!(told.stdout.contains("students taken out"), "{told:?}");
+    campus.start_blackboard_again();
+    assert_eq!(agreed(&campus), (false, 3));
+    let receipt = campus.path().join("receipts/S-000002.zip");
+    let receipt = receipt.to_str().unwrap();
+    teacher(&campus, &format!("recover --receipt {receipt} {alone}")).succeeded();
+    assert_eq!(state(&campus, ONE)["number"], "S-000002");
+    assert_eq!(agreed(&campus), (false, 1));
+    teacher(&campus, &out).succeeded();
+    assert_eq!(agreed(&campus), (true, 1));
+    let undo = out.replace("--yes", "--undo --yes");
+    teacher(&campus, &undo).succeeded();
+    assert_eq!(agreed(&campus), (false, 1));
 }
