@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId, TrustStore};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::message::proposal::ProposalStanding;
@@ -117,6 +118,8 @@ pub(crate) struct Handler {
     sid: Option<StudentId>,
     /// When the step at hand began.
     begun: Instant,
+    /// When the last message had come, by the clock that counts.
+    came: UnixTime,
 }
 
 impl Handler {
@@ -124,7 +127,7 @@ impl Handler {
     pub(crate) fn new(connection: Connection, shared: Arc<Shared>, shutdown: Shutdown) -> Self {
         let trust = shared.authority.trust();
         let vigil = Vigil::new(&shared, connection.peer_chain().cloned());
-        let begun = Instant::now();
+        let (begun, came) = (Instant::now(), shared.clock.now());
         Self {
             connection,
             shared,
@@ -133,6 +136,7 @@ impl Handler {
             vigil,
             sid: None,
             begun,
+            came,
         }
     }
 
@@ -286,7 +290,7 @@ impl Handler {
                 () = displaced(idle.as_ref()) => return Err(one_too_many(step)),
             }
         };
-        self.begun = Instant::now();
+        (self.begun, self.came) = (Instant::now(), self.shared.clock.now());
         request
     }
 

@@ -106,9 +106,12 @@ impl Handler {
         check_open(&found.standing)?;
         let gathered = part.gather(&found.delivered)?;
         let confirmed = self.confirm_signers(&gathered).await?;
-        let (now, window) = (self.shared.clock.now(), self.shared.upload_window);
-        let signing = Signing::new(&part, confirmed.assurance(), now, window);
-        let signed = || self.shared.register.sign(signing.clone());
+        let (came, shared) = (self.came, &self.shared);
+        let signed = || {
+            let (at, window) = (shared.moment(came), shared.upload_window);
+            let signing = Signing::new(&part, confirmed.assurance(), at, window);
+            shared.register.sign(signing)
+        };
         let standing = self.shared.with_absent(part.statement(), signed).await?;
         self.done(Step::Six, Fact::from(&standing));
         self.send_last(&part, &standing).await?;

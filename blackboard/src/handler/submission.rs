@@ -13,9 +13,9 @@ use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds, rfc3339};
 use scb_storage::Upload;
 
-use super::Handler;
 use super::acceptance::counts_under;
 use super::content::{self, Receiver};
+use super::{Handler, Shared};
 use crate::store::{CommitOutcome, Committal, Record};
 use crate::uploads::Lease;
 
@@ -122,7 +122,7 @@ impl Handler {
         from_seconds(now.saturating_add(self.shared.upload_window.as_secs()))
     }
 
-    /// The signed statement is recorded: whatever its files take, it was handed in now. The
+    /// The signed statement is recorded: whatever its files take, it was handed in when it had come. The
     /// second time it keeps the time of the first. Another connection may have brought the very same
     /// meanwhile: then that is the answer.
     async fn step_6_commit(
@@ -132,16 +132,15 @@ impl Handler {
     ) -> Result<ControlFlow<Record, (ExpectUpload, Upload)>, Refusal> {
         self.vigil.insist(Step::Six).await?;
         self.shared.stands_now(&mut accepted).await?;
-        let (id, at) = (accepted.statement().submission, self.shared.clock.now());
-        let committal = self.committal(&accepted, at);
+        let (id, came) = (accepted.statement().submission, self.came);
         let quota = self.shared.uploads.quota();
         let (shared, trust) = (Arc::clone(&self.shared), self.trust());
         let committing = self.shared.with_absent(accepted.statement(), || {
-            let identity = Arc::clone(&shared.identity.borrow());
+            let (at, identity) = (shared.moment(came), Arc::clone(&shared.identity.borrow()));
             let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), at);
             let counts = counts_under(Arc::clone(&trust));
             let register = shared.register.clone();
-            let committal = committal.clone();
+            let committal = shared.committal(&accepted, at);
             async move { register.commit(committal, quota, counts, sign).await }
         });
         let (commitment, entry) = match committing.await? {
@@ -190,18 +189,6 @@ impl Handler {
         lease.promise(bytes, &kept, is_only_one)
     }
 
-    fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
-        let window = self.shared.upload_window.as_secs();
-        Committal {
-            statement: accepted.statement().clone(),
-            bytes: accepted.bytes().to_vec(),
-            signatures: accepted.signatures().to_vec(),
-            assurance: accepted.assurance(),
-            at,
-            upload_until: from_seconds(at.as_secs().saturating_add(window)),
-        }
-    }
-
     /// CUHK is asked again, and what it said is logged with this connection.
     async fn step_6_verify_again(
         &mut self,
@@ -210,5 +197,20 @@ impl Handler {
         let (verified, fact) = self.shared.verify_again(state).await?;
         self.done(Step::Six, fact);
         Ok(verified)
+    }
+}
+
+impl Shared {
+    /// What is recorded of a statement that came then.
+    fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
+        let window = self.upload_window.as_secs();
+        Committal {
+            statement: accepted.statement().clone(),
+            bytes: accepted.bytes().to_vec(),
+            signatures: accepted.signatures().to_vec(),
+            assurance: accepted.assurance(),
+            at,
+            upload_until: from_seconds(at.as_secs().saturating_add(window)),
+        }
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) knows_no_service: bool,
     /// How long each question about members takes.
     pub(super) pace: std::time::Duration,
+    /// How long each question about a statement takes, by the clock of the campus.
+    pub(super) thinks: std::time::Duration,
     pub(super) epoch: u64,
     pub(super) crls: Vec<Crl>,
     /// The trust bundle that is handed out, if one is.
@@ -106,6 +108,7 @@ impl FakeCuhk {
             later_from: 1,
             knows_no_service: false,
             pace: std::time::Duration::ZERO,
+            thinks: std::time::Duration::ZERO,
             epoch: 1,
             crls: campus.crls(10, &[]),
             bundle: None,
@@ -271,6 +274,9 @@ impl Desk {
             } => {
                 let repeated = (nonce, statement_sha256);
                 state.named.push(statement_sha256);
+                if statement_sha256.is_some() {
+                    self.campus.clock().advance(state.thinks);
+                }
                 let answered = state.questions.len();
                 state.questions.push(members.len());
                 let is_later = answered >= state.later_from;
