@@ -36,6 +36,21 @@ fn due_a_minute_ago(campus: &Campus) {
     store.change_assignment(place(campus), change, due).unwrap();
 }
 
+/// One student has a little more time, from now on.
+fn more_time(campus: &Campus) -> Extension {
+    let now = campus.certs.now();
+    let more = Extension {
+        sid: ALONE.parse().unwrap(),
+        due: from_seconds(now.as_secs() + 100),
+        cutoff: None,
+    };
+    let store = Store::open(&campus.home).unwrap();
+    store
+        .extend(place(campus), vec![more.clone()], NotListed::Refused, now)
+        .unwrap();
+    more
+}
+
 /// What differs when the rules are changed now.
 fn change<F>(campus: &Campus, change: F) -> Result<Vec<Change>, Error>
 where
@@ -88,16 +103,8 @@ async fn a_dearer_rule_counts_for_what_comes_after_it_only() {
 async fn an_extension_that_is_cut_short_still_counts_for_what_was_handed_in_under_it() {
     let campus = Campus::open().await;
     due_a_minute_ago(&campus);
-    let store = Store::open(&campus.home).unwrap();
-    let now = campus.certs.now();
-    let more = Extension {
-        sid: ALONE.parse().unwrap(),
-        due: from_seconds(now.as_secs() + 100),
-        cutoff: None,
-    };
-    store
-        .extend(place(&campus), vec![more.clone()], NotListed::Refused, now)
-        .unwrap();
+    let more = more_time(&campus);
+    let (store, now) = (Store::open(&campus.home).unwrap(), campus.certs.now());
     campus.group(&[ALONE]).hand_in().await.unwrap();
     // Back to a minute ago is not to be; it may end now.
     let sids = vec![ALONE.parse().unwrap()];
@@ -273,16 +280,7 @@ async fn who_had_an_extension_that_an_old_acceptance_does_not_name_is_shown_late
     for is_named in [true, false] {
         let mut campus = Campus::open().await;
         due_a_minute_ago(&campus);
-        let store = Store::open(&campus.home).unwrap();
-        let now = campus.certs.now();
-        let more = Extension {
-            sid: ALONE.parse().unwrap(),
-            due: from_seconds(now.as_secs() + 100),
-            cutoff: None,
-        };
-        store
-            .extend(place(&campus), vec![more], NotListed::Refused, now)
-            .unwrap();
+        more_time(&campus);
         campus.cuhk.set(|state| state.witness.lose_answers = true);
         let mut group = campus.group(&[ALONE]);
         let pending = match is_named {

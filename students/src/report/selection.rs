@@ -74,7 +74,7 @@ impl Selection {
             Some(bytes) => is_or_holds_private_key(bytes),
             None => is_called_like_one(&packed.name),
         };
-        self.named(|first| is_or_holds_private_key(first), is_packed)
+        self.named(is_or_holds_private_key, is_packed)
     }
 
     /// Those that hold one of these private keys (PEM, as they are kept), in the same places.
