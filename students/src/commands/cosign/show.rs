@@ -273,3 +273,89 @@ pub(crate) fn proposal_as_json(standing: &ProposalStanding) -> Value {
         "members": standing.members.iter().map(member).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_explain::Language;
+    use scb_protocol::client::ToldProposal;
+    use scb_protocol::from_seconds;
+    use scb_protocol::message::proposal::ListedProposal;
+    use scb_protocol::rules::{GroupSize, Terms};
+    use scb_protocol::statement::{FileEntry, StatedMember, Statement, SubmissionId};
+
+    use super::*;
+
+    const ONE: &str = "1155000001";
+
+    /// A proposal as servers of before tell it: with rules and an extension that nobody signed.
+    fn waiting() -> Waiting {
+        let file = FileEntry {
+            name: "report.pdf".parse().unwrap(),
+            size: 1,
+            sha256: scb_certs::Fingerprint::of(b"x"),
+        };
+        let service = "spiffe://campus.test/service/blackboard".parse().unwrap();
+        let place = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
+        let id = SubmissionId::random().unwrap();
+        let statement = Statement::new(service, place, Vec::<StatedMember>::new(), file, id);
+        let group = GroupSize::new(1, 3).unwrap();
+        let now = from_seconds(1_795_262_401);
+        let mut rules = Terms::always_open("Lab".parse().unwrap(), group, 1 << 20);
+        rules.due = Some(now);
+        let standing = ProposalStanding {
+            submission: id,
+            state: ProposalState::Waiting,
+            proposed_at: now,
+            until: now,
+            files_at: None,
+            number: None,
+            members: Vec::new(),
+        };
+        let listed = ListedProposal {
+            statement: String::from_utf8(statement.to_bytes().unwrap()).unwrap(),
+            standing,
+            course_title: "Operating Systems".parse().unwrap(),
+            rules: rules.check().unwrap(),
+            entry: None,
+            extensions: vec![Extension {
+                sid: ONE.parse().unwrap(),
+                due: from_seconds(now.as_secs() + 60),
+                cutoff: None,
+            }],
+            extended: Vec::new(),
+            refused: None,
+            signatures: None,
+        };
+        let told = ToldProposal {
+            statement,
+            listed,
+            proved: Vec::new(),
+            announced: Vec::new(),
+        };
+        Waiting {
+            told,
+            time: now,
+            here: vec![ONE.parse().unwrap()],
+            counting: Vec::new(),
+            refused: Vec::new(),
+            shown: None,
+        }
+    }
+
+    #[test]
+    fn what_a_server_of_before_says_of_rules_is_told_as_its_word_alone() {
+        let one = waiting();
+        for (language, unsigned) in [
+            (Language::English, "NOT signed: Blackboard's word alone"),
+            (Language::Chinese, "未經簽署：只憑 Blackboard 之言"),
+        ] {
+            let told = terms(&one, Words::of(language));
+            assert!(told[0].1.starts_with(unsigned), "{told:?}");
+            let mut own = told.iter().filter(|(label, _)| label == ONE);
+            assert!(own.all(|(_, text)| text.contains(unsigned)), "{told:?}");
+            let json = one_as_json(&one, None, Words::of(language));
+            assert_eq!(json["signed"], json!([]));
+        }
+    }
+}
