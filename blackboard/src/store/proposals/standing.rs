@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
 use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 use scb_protocol::server::join_delivered;
@@ -98,7 +99,7 @@ pub(super) fn list_one(
     };
     let signatures = join_delivered(&proposal.delivered).map_err(|_| altered())?;
     let statement = String::from_utf8(proposal.bytes);
-    Ok(ListedProposal {
+    Ok(fitted(ListedProposal {
         statement: statement.map_err(|_| altered())?,
         standing: proposal.standing,
         course_title,
@@ -108,7 +109,18 @@ pub(super) fn list_one(
         extended,
         refused: refused.map(Box::new),
         signatures: signatures.map(Der::new),
-    })
+    }))
+}
+
+/// What would not fit into a message is told unsigned, extensions first: nobody is kept from what he is to sign
+/// by how large it is.
+fn fitted(mut listed: ListedProposal) -> ListedProposal {
+    let is_too_large = |listed: &ListedProposal| that_fit([listed]).is_empty();
+    while is_too_large(&listed) && listed.extended.pop().is_some() {}
+    if is_too_large(&listed) {
+        listed.entry = None;
+    }
+    listed
 }
 
 /// The assignment, with the extensions of those who ask and of those who have signed.
@@ -147,4 +159,49 @@ fn shown_to(stored: &Stored, asking: &[StudentId]) -> Vec<StudentId> {
     let members = stored.statement.members.iter().map(|member| &member.sid);
     let shown = members.filter(|sid| asking.contains(sid) || stored.has_signed(sid));
     shown.cloned().collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    /// A proposal that says so much, with what is signed of its rules and of eight extensions.
+    fn listed(bytes: usize) -> ListedProposal {
+        let entry = json!({"leaf": "x".repeat(1000), "signature": "MAAA".repeat(600)});
+        let id = "0b".repeat(16);
+        let standing = json!({
+            "submission": id, "state": "waiting", "proposed_at": "2026-03-02T04:00:00Z",
+            "until": "2026-03-09T04:00:00Z", "members": [],
+        });
+        let terms = scb_protocol::rules::Terms::always_open(
+            "Lab".parse().unwrap(),
+            scb_protocol::rules::GroupSize::new(1, 8).unwrap(),
+            1 << 20,
+        );
+        let listed = json!({
+            "statement": "x".repeat(bytes), "standing": standing, "course_title": "Course",
+            "rules": terms.check().unwrap(), "entry": entry, "extensions": [],
+            "extended": vec![entry.clone(); 8],
+        });
+        from_value(listed).unwrap()
+    }
+
+    #[test]
+    fn what_is_large_is_told_with_less_that_is_signed_and_is_told() {
+        for (bytes, entry, extended) in [
+            (20_000, true, 8..=8),
+            (50_000, true, 1..=3),
+            (57_500, true, 0..=0),
+            (60_500, false, 0..=0),
+        ] {
+            let told = fitted(listed(bytes));
+            assert_eq!(that_fit([&told]).len(), 1, "{bytes}");
+            assert_eq!(told.entry.is_some(), entry, "{bytes}");
+            let count = told.extended.len();
+            assert!(extended.contains(&count), "{bytes}: {count}");
+        }
+    }
 }
