@@ -76,8 +76,8 @@ pub(crate) use refused::{Entered, Rejection};
 pub use register::Register;
 pub(crate) use restoring::{FromReceipt, Standing};
 use rows::{
-    blob, by_number, by_submission, contents, count, insert, insert_blob, last_number, number,
-    numbers, summaries,
+    blob, by_number, by_submission, contents, count, insert, insert_blob, last_number,
+    lost_entries, number, numbers, summaries,
 };
 #[cfg(test)]
 pub(crate) use versions::MOST as MOST_VERSIONS;

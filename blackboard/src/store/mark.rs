@@ -78,12 +78,13 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Opens the file, given the highest number in the database.
-    pub(crate) fn open(path: &Path, in_database: u64) -> io::Result<Self> {
+    /// Opens the file, given the highest number in the database, and how many entries of its logs are
+    /// lost.
+    pub(crate) fn open(path: &Path, in_database: (u64, u64)) -> io::Result<Self> {
         Self::open_at(path, in_database, since_1970())
     }
 
-    fn open_at(path: &Path, in_database: u64, now: Duration) -> io::Result<Self> {
+    fn open_at(path: &Path, (in_database, lost): (u64, u64), now: Duration) -> io::Result<Self> {
         let mut file = open_private(path)?;
         let noted = read(&mut file)?;
         let touched = changed_at(&file)?;
@@ -98,8 +99,10 @@ impl Mark {
                 sync_dir(path.parent().unwrap_or(Path::new(".")))?;
             }
             Noted::At(line) if is_untouched(line.written, touched) => {
-                mark.highest = line.number.max(in_database);
-                mark.is_put_back = line.is_put_back;
+                (mark.highest, mark.is_put_back) = (line.number, line.is_put_back);
+                if let Some(next) = overtaken(line.number, (in_database, lost), now) {
+                    mark.highest = next;
+                }
             }
             Noted::At(line) => mark.leap(line.number.max(in_database), now),
             Noted::Nothing | Noted::Garbage => mark.leap(in_database, now),
@@ -134,6 +137,19 @@ impl Mark {
         self.write(next, self.is_put_back)
     }
 
+    /// Goes on beyond a number in the database that was never noted here: it came back from a receipt, and
+    /// those that were given after it may be lost.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub(crate) fn overtake(&mut self, (in_database, lost): (u64, u64)) -> io::Result<()> {
+        match overtaken(self.highest, (in_database, lost), since_1970()) {
+            Some(next) => self.write(next, self.is_put_back),
+            None => Ok(()),
+        }
+    }
+
     fn leap(&mut self, from: u64, now: Duration) {
         let next = beyond((from, 0), now);
         tracing::warn!(
@@ -159,6 +175,16 @@ impl Mark {
         (self.highest, self.is_put_back) = (number, is_put_back);
         Ok(())
     }
+}
+
+/// After which number to go on where the database has one beyond the highest that was noted.
+fn overtaken(noted: u64, (in_database, lost): (u64, u64), now: Duration) -> Option<u64> {
+    let next = (in_database > noted).then(|| beyond((in_database, lost), now))?;
+    tracing::warn!(
+        "S-{in_database:06} came back from a time when numbers were higher: to use no number twice, \
+         numbering goes on after S-{next:06}"
+    );
+    Some(next)
 }
 
 /// A number beyond all that can have been given until now: by the clock, and by what is known here and
@@ -242,10 +268,10 @@ mod tests {
     #[test]
     fn remembers_the_highest_number() {
         let (_dir, path) = path();
-        let mut mark = Mark::open(&path, 0).unwrap();
+        let mut mark = Mark::open(&path, (0, 0)).unwrap();
         assert_eq!(mark.highest(), 0);
         mark.raise(7).unwrap();
-        assert_eq!(Mark::open(&path, 7).unwrap().highest(), 7);
+        assert_eq!(Mark::open(&path, (7, 0)).unwrap().highest(), 7);
     }
 
     #[test]
@@ -262,8 +288,26 @@ mod tests {
     #[test]
     fn knows_better_than_an_old_database() {
         let (_dir, path) = path();
-        Mark::open(&path, 0).unwrap().raise(7).unwrap();
-        assert_eq!(Mark::open(&path, 3).unwrap().highest(), 7);
+        Mark::open(&path, (0, 0)).unwrap().raise(7).unwrap();
+        assert_eq!(Mark::open(&path, (3, 0)).unwrap().highest(), 7);
+    }
+
+    #[test]
+    fn goes_on_beyond_what_came_back_with_a_number_that_is_higher_and_what_was_lost_after_it() {
+        let (_dir, path) = path();
+        let ahead = LEAP + 2 * 3_600_000 * PER_MILLISECOND;
+        let after = ahead + (3 + 1) * APART;
+        Mark::open(&path, (0, 0)).unwrap().raise(7).unwrap();
+        let of = |in_database| Mark::open_at(&path, (in_database, 3), NOW).unwrap();
+        assert_eq!(of(ahead).highest(), after);
+        assert!(!of(ahead).is_put_back(), "its logs were compared");
+        // As well by a server that ran meanwhile.
+        let mut mark = of(7);
+        mark.overtake((7, 3)).unwrap();
+        assert_eq!(mark.highest(), 7);
+        mark.overtake((u64::MAX / 2, 3)).unwrap();
+        assert!(mark.highest() >= u64::MAX / 2 + (3 + 1) * APART);
+        assert_eq!(of(ahead).highest(), mark.highest());
     }
 
     const NOW: Duration = Duration::from_millis(1_795_262_400_123);
@@ -274,7 +318,7 @@ mod tests {
         for content in ["", "v1 x y\n", "v2 1 1\n", "v1 1 1 put-forth\n", "\u{fffd}"] {
             let (_dir, path) = path();
             fs::write(&path, content).unwrap();
-            let mark = Mark::open_at(&path, 3, NOW).unwrap();
+            let mark = Mark::open_at(&path, (3, 0), NOW).unwrap();
             assert_eq!(mark.highest(), LEAP, "{content:?}");
             assert!(mark.is_put_back());
         }
@@ -297,8 +341,8 @@ mod tests {
         let (_dir, path) = path();
         for (number, next) in [(5, LEAP), (LEAP, LEAP + APART)] {
             put_back(&path, number);
-            assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
-            assert_eq!(Mark::open_at(&path, 3, NOW).unwrap().highest(), next);
+            assert_eq!(Mark::open_at(&path, (3, 0), NOW).unwrap().highest(), next);
+            assert_eq!(Mark::open_at(&path, (3, 0), NOW).unwrap().highest(), next);
         }
     }
 
@@ -307,18 +351,18 @@ mod tests {
     fn leaps_beyond_what_it_gave_after_the_same_backup_was_put_back_before() {
         let (_dir, path) = path();
         put_back(&path, 5);
-        let mut first = Mark::open_at(&path, 5, NOW).unwrap();
+        let mut first = Mark::open_at(&path, (5, 0), NOW).unwrap();
         let given = first.highest() + 9_999;
         first.raise(given).unwrap();
         put_back(&path, 5);
-        let second = Mark::open_at(&path, 5, NOW + Duration::from_secs(1)).unwrap();
+        let second = Mark::open_at(&path, (5, 0), NOW + Duration::from_secs(1)).unwrap();
         assert!(second.highest() > given);
     }
 
     #[test]
     fn skips_what_was_lost_also_where_the_clock_was_ahead_once() {
         let (_dir, path) = path();
-        let mut mark = Mark::open(&path, 0).unwrap();
+        let mut mark = Mark::open(&path, (0, 0)).unwrap();
         mark.skip(3).unwrap();
         let by_clock = mark.highest();
         assert!(by_clock > 10_000_000_000_000, "{by_clock}");
@@ -327,7 +371,7 @@ mod tests {
         mark.raise(ahead).unwrap();
         mark.skip(3).unwrap();
         assert!(mark.highest() > ahead + 3 * 1000, "{}", mark.highest());
-        assert_eq!(Mark::open(&path, 0).unwrap().highest(), mark.highest());
+        assert_eq!(Mark::open(&path, (0, 0)).unwrap().highest(), mark.highest());
         let before = mark.highest();
         mark.skip(0).unwrap();
         assert!(mark.highest() > before);
@@ -338,17 +382,17 @@ mod tests {
     fn says_that_it_was_put_back_until_the_logs_were_compared() {
         let (_dir, path) = path();
         assert!(!is_put_back(&path).unwrap(), "there is no file");
-        Mark::open(&path, 0).unwrap().raise(3).unwrap();
+        Mark::open(&path, (0, 0)).unwrap().raise(3).unwrap();
         assert!(!is_put_back(&path).unwrap());
         put_back(&path, 3);
         assert!(is_put_back(&path).unwrap(), "before anybody opened it");
-        let mut mark = Mark::open(&path, 3).unwrap();
+        let mut mark = Mark::open(&path, (3, 0)).unwrap();
         mark.raise(mark.highest() + 1).unwrap();
-        assert!(Mark::open(&path, 3).unwrap().is_put_back());
+        assert!(Mark::open(&path, (3, 0)).unwrap().is_put_back());
         assert!(is_put_back(&path).unwrap());
         mark.compared().unwrap();
         assert!(!is_put_back(&path).unwrap());
-        let again = Mark::open(&path, 3).unwrap();
+        let again = Mark::open(&path, (3, 0)).unwrap();
         assert!(!again.is_put_back());
         assert_eq!(again.highest(), mark.highest());
     }

@@ -14,9 +14,9 @@ use scb_storage::{ContentStore, StoredContents};
 
 use super::mark::{self, Mark};
 use super::{
-    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog, by_submission,
-    commitment, groups, insert, last_number, log, proposals, rulebook, superseded, unnamed,
-    versions, withdrawal,
+    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog,
+    by_submission, commitment, groups, insert, last_number, log, lost_entries, proposals, rulebook,
+    superseded, unnamed, versions, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -65,8 +65,11 @@ impl Register {
     /// [`Error::Mark`], [`Error::Storage`].
     pub fn open(home: &Home, store: Store) -> Result<Self, Error> {
         let path = home.path(super::NUMBERS);
-        let last = store.database.read_blocking(last_number)?;
-        let mark = Mark::open(&path, last).map_err(|source| Error::Mark {
+        let in_database = |connection: &rusqlite::Connection| {
+            Ok::<_, Error>((last_number(connection)?, lost_entries(connection)?))
+        };
+        let in_database = store.database.read_blocking(in_database)?;
+        let mark = Mark::open(&path, in_database).map_err(|source| Error::Mark {
             path: path.clone(),
             source,
         })?;
@@ -292,7 +295,7 @@ impl Register {
                     groups::check_kept(transaction, &draft)?;
                     let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
                     draft.accepted_at = log::moment(transaction, &name, draft.accepted_at)?;
-                    let number = register.next_number(last_number(transaction)?)?;
+                    let number = register.next_number(transaction)?;
                     let leaf = enter(transaction, &draft, number)?;
                     let leaf = sign(leaf).map_err(Error::Receipt)?;
                     let record = record(draft, number, leaf);
@@ -306,9 +309,14 @@ impl Register {
     }
 
     /// A number that was never given, noted as given before anything is signed under it.
-    fn next_number(&self, last: u64) -> Result<SubmissionNumber, Error> {
+    fn next_number(&self, connection: &rusqlite::Connection) -> Result<SubmissionNumber, Error> {
+        let last = last_number(connection)?;
         let mut mark = self.mark();
-        let next = last.max(mark.highest()).checked_add(1);
+        if last > mark.highest() {
+            let overtaken = mark.overtake((last, lost_entries(connection)?));
+            overtaken.map_err(|source| self.unusable(source))?;
+        }
+        let next = mark.highest().checked_add(1);
         let number = next
             .and_then(SubmissionNumber::new)
             .ok_or(Error::NumbersExhausted)?;

@@ -264,3 +264,12 @@ pub(super) fn last_number(connection: &Connection) -> Result<u64, Error> {
     let last: Option<i64> = query.query_row([], |row| row.get(0)).optional()?;
     Ok(last.map_or(0, i64::unsigned_abs))
 }
+
+/// How many entries of all logs are lost: only their commitments are here.
+pub(super) fn lost_entries(connection: &Connection) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM log_entries WHERE kind IS NULL";
+    let lost: i64 = connection
+        .prepare_cached(sql)?
+        .query_one([], |row| row.get(0))?;
+    Ok(lost.unsigned_abs())
+}

@@ -29,15 +29,24 @@ struct Kept {
 /// A campus that went on after an old backup; one that lost the second of two hand-ins, of which the group
 /// has kept this.
 async fn gone_on() -> (Campus, Kept) {
+    let (campus, kept, _) = gone_on_since(None).await;
+    (campus, kept)
+}
+
+/// As where the numbers of what was lost went on after this one; and the highest that was given.
+async fn gone_on_since(ahead: Option<u64>) -> (Campus, Kept, SubmissionNumber) {
     let mut campus = Campus::with(|config| config.outage = Outage::Refuse).await;
     campus.three().hand_in().await.unwrap();
     let kept = witnessed(&campus).await;
     campus.stop().await;
     back_up(&campus).await;
+    if let Some(ahead) = ahead {
+        note_number(&campus, ahead);
+    }
     campus.start().await.unwrap();
     let mut group = campus.three();
     group.hand_in().await.unwrap();
-    let had = witnessed(&campus).await;
+    witnessed(&campus).await;
     // The same again gets the receipt of that version, which is complete by now.
     let bytes = anew(&group).hand_in().await.unwrap();
     let kept_at_home = Kept {
@@ -48,12 +57,25 @@ async fn gone_on() -> (Campus, Kept) {
     fs::write(&kept_at_home.receipt, &kept_at_home.bytes).unwrap();
     fs::write(&kept_at_home.file, &group.report).unwrap();
     drop(group);
+    if ahead.is_some() {
+        campus.three().hand_in().await.unwrap();
+    }
+    let had = witnessed(&campus).await;
+    let given = Store::open(&campus.home).unwrap().numbers().unwrap();
     campus.stop().await;
     restore(&mut campus);
     let early = by_receipt(&campus, &kept_at_home.receipt, &[]).await;
     assert_eq!(early.unwrap_err().code, Some("log_behind"));
     recovered(&campus, Some(had - kept)).await.unwrap();
-    (campus, kept_at_home)
+    (campus, kept_at_home, *given.last().unwrap())
+}
+
+/// The highest number is noted, just now.
+fn note_number(campus: &Campus, number: u64) {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let line = format!("v1 {number:020} {now:020} {:8}\n", "");
+    fs::write(campus.home.path("numbers"), line).unwrap();
 }
 
 async fn by_receipt(campus: &Campus, receipt: &Path, files: &[&Path]) -> Result<(), Failure> {
@@ -216,10 +238,7 @@ async fn a_number_that_was_given_again_is_not_taken_for_what_is_lost() {
     campus.start().await.unwrap();
     campus.stop().await;
     // As where numbers went on too low.
-    let now = std::time::SystemTime::now();
-    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let line = format!("v1 {:020} {now:020} {:8}\n", 1, "");
-    fs::write(campus.home.path("numbers"), line).unwrap();
+    note_number(&campus, 1);
     campus.start().await.unwrap();
     campus.three().hand_in().await.unwrap();
     let store = Store::open(&campus.home).unwrap();
@@ -233,6 +252,31 @@ async fn a_number_that_was_given_again_is_not_taken_for_what_is_lost() {
     assert_eq!(entries(&campus), before);
     assert_eq!(store.record(number(2)).unwrap().unwrap(), other);
     campus.stop().await;
+}
+
+/// Numbers that were given by a clock ahead are above those with which it goes on.
+#[tokio::test]
+async fn after_what_comes_back_no_number_is_given_that_a_lost_one_had() {
+    for restarts in [false, true] {
+        let ahead = 20_000_000_000_000;
+        let (mut campus, kept, highest) = gone_on_since(Some(ahead)).await;
+        assert!(highest.get() > ahead + 1, "{highest}");
+        campus.start().await.unwrap();
+        by_receipt(&campus, &kept.receipt, &[&kept.file])
+            .await
+            .unwrap();
+        if restarts {
+            campus.stop().await;
+            campus.start().await.unwrap();
+        }
+        campus.three().hand_in().await.unwrap();
+        let store = Store::open(&campus.home).unwrap();
+        let numbers = store.numbers().unwrap();
+        assert_eq!(numbers[1], number(ahead + 1), "the one that came back");
+        assert!(numbers[2] > highest, "{numbers:?}");
+        assert_eq!(damage(&campus), []);
+        campus.stop().await;
+    }
 }
 
 #[tokio::test]
