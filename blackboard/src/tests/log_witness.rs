@@ -307,6 +307,25 @@ async fn with_the_operators_word_it_goes_on_after_what_the_witness_has_seen() {
 }
 
 #[tokio::test]
+async fn what_an_attempt_left_that_was_killed_is_not_taken_for_the_log() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    let left = campus.home.path("logs/recovering");
+    scb_tlog::TileLog::open(&left)
+        .unwrap()
+        .append(&[[7; 32], [8; 32]])
+        .unwrap();
+    recovered(&campus, Some(had - kept)).await.unwrap();
+    assert!(!left.exists());
+    // Whatever else lies there, too.
+    let (other, kept, had) = put_back(Outage::Refuse).await;
+    fs::create_dir(other.home.path("logs/recovering")).unwrap();
+    fs::write(other.home.path("logs/recovering/head"), "torn").unwrap();
+    recovered(&other, Some(had - kept)).await.unwrap();
+    campus.start().await.unwrap();
+    campus.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_that_the_backup_does_not_know_at_all_is_missed_and_gone_on_with() {
     let mut campus = Campus::open().await;
     hand_in(&campus).await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use scb_certs::Fingerprint;
@@ -146,7 +147,7 @@ impl LogWitness {
     }
 
     /// The commitments of what is lost: with them the log is the one that it signed itself.
-    /// `scratch` is a directory that does not exist; nothing is left in it.
+    /// `scratch` is a directory that is nobody else's; what another attempt left there is removed before.
     ///
     /// # Errors
     ///
@@ -184,6 +185,18 @@ fn rebuilt(
     given: &[Fingerprint],
     scratch: &Path,
 ) -> Result<TreeHead, LogError> {
+    match fs::remove_dir_all(scratch) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            let path = scratch.to_owned();
+            let action = "remove";
+            return Err(LogError::File {
+                action,
+                path,
+                source,
+            });
+        }
+        _ => {}
+    }
     let mut log = TileLog::open(scratch)?;
     if let Some(tiles) = here {
         let entries = (0..tiles.size()).map(|index| tiles.entry(index));
