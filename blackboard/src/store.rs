@@ -1,5 +1,6 @@
 //! The database of submissions: only the files of this module name SQL.
 
+mod as_committed;
 mod assignments;
 mod backlog;
 pub(crate) mod closing;

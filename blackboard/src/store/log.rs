@@ -251,6 +251,17 @@ pub(crate) fn leaf(
     Ok(leaf.optional()?.flatten())
 }
 
+/// As [`leaf`]; nothing of one that is not what the log commits to.
+pub(super) fn sound_leaf(
+    connection: &Connection,
+    log: &LogName,
+    index: u64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let held = commitments(connection, log, index, 1)?;
+    let leaf = leaf(connection, log, index)?;
+    Ok(leaf.filter(|leaf| held == [leaf_commitment(leaf)]))
+}
+
 /// The exact bytes of the entries of this kind and time, those that are what the log commits to.
 pub(crate) fn leaves_of(
     connection: &Connection,

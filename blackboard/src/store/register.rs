@@ -14,7 +14,7 @@ use scb_storage::{ContentStore, StoredContents};
 
 use super::mark::{self, Mark};
 use super::{
-    CommitOutcome, Committal, Draft, Error, Record, Store, assignments, backlog,
+    CommitOutcome, Committal, Draft, Error, Record, Store, as_committed, assignments, backlog,
     by_submission, commitment, groups, insert, last_number, log, lost_entries, proposals, rulebook,
     superseded, unnamed, versions, withdrawal,
 };
@@ -195,7 +195,8 @@ impl Register {
     {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
             let submission = committal.statement.submission;
-            match commitment::find(transaction, submission)? {
+            let signed = (&committal.statement, committal.bytes.as_slice());
+            match as_committed::of(transaction, signed)? {
                 Some((_, statement)) if statement != committal.bytes => {
                     Err(Error::Conflict { submission })
                 }

@@ -12,7 +12,7 @@ use scb_protocol::message::proposal::{
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{End, Error, as_integer, commitment, log, versions};
+use super::{End, Error, as_committed, as_integer, commitment, log, versions};
 
 /// Records that all who signed a commitment give it up, here and in the log of its assignment. The
 /// same again changes nothing, whichever of them says it.
@@ -23,8 +23,7 @@ pub(super) fn withdraw(
     let submission = end.submission;
     let found = commitment::find(transaction, submission)?;
     let (commitment, bytes) = found.ok_or(Error::NoProposal { submission })?;
-    let statement = Statement::parse(&bytes);
-    let statement = statement.map_err(|_| Error::ProposalAltered { submission })?;
+    let statement = as_committed::check(transaction, submission, (commitment, &bytes))?;
     check_named(&statement, &end.members)?;
     if let Some(at) = at(transaction, submission)? {
         let members = statement.members.iter().map(|member| member.sid.clone());

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use scb_protocol::Code;
 use scb_protocol::commitment::VerifiedCommitment;
 
 use super::campus::Campus;
 use super::group::Group;
-use super::uploads::again;
+use super::proposals::happened;
+use super::uploads::{again, interrupted};
+use super::withdrawals::give_up;
 
 /// The file that its members keep after this attempt, on a connection of its own.
 async fn kept(group: &Group<'_>) -> Vec<u8> {
@@ -80,5 +83,54 @@ async fn an_entry_that_is_gone_is_not_made_up() {
         "UPDATE log_entries SET leaf = NULL WHERE kind = 'committed'",
     );
     let refusal = again(&group).commit().await.unwrap_err();
-    assert_eq!(refusal.code, scb_protocol::Code::StoredDamaged);
+    assert_eq!(refusal.code, Code::StoredDamaged);
+}
+
+#[tokio::test]
+async fn a_statement_that_was_altered_here_is_put_right_by_the_one_that_comes_again() {
+    let campus = Campus::open().await;
+    let group = campus.three();
+    let first = kept(&group).await;
+    let other = "UPDATE commitments SET statement = CAST(replace(CAST(statement AS TEXT), 'report', 'repart') AS BLOB)";
+    for altered in [other, "UPDATE commitments SET statement = x'00'"] {
+        sql(&campus, altered);
+        // With the time and the signed entry that it had, and nothing is said against its members.
+        assert!(kept(&group).await == first);
+        assert_eq!(happened(&campus), ["committed"]);
+    }
+    sql(&campus, other);
+    let receipt = again(&group).hand_in().await.unwrap();
+    let receipt = group.verify(&receipt);
+    assert!(verified(&campus, &first).followed_by(&receipt).is_ok());
+}
+
+#[tokio::test]
+async fn nobody_is_refused_under_a_signature_for_a_commitment_that_was_altered() {
+    let campus = Campus::open().await;
+    let group = interrupted(&campus).await;
+    let before = happened(&campus);
+    for (altered, undone) in [
+        (
+            "committed_at = committed_at - 60",
+            "committed_at = committed_at + 60",
+        ),
+        ("log_index = log_index - 1", "log_index = log_index + 1"),
+        // Until when its files may come is over.
+        (
+            "upload_until = upload_until - 999999",
+            "upload_until = upload_until + 999999",
+        ),
+    ] {
+        sql(&campus, &format!("UPDATE commitments SET {altered}"));
+        let refusal = again(&group).commit().await.unwrap_err();
+        assert_eq!(refusal.code, Code::StoredDamaged, "{altered}: {refusal}");
+        assert!(refusal.rejection.is_none() && refusal.sid.is_none());
+        let refusal = give_up(&mut again(&group), group.submission)
+            .await
+            .unwrap_err();
+        assert_eq!(refusal.code, Code::StoredDamaged, "{altered}: {refusal}");
+        assert_eq!(happened(&campus), before, "{altered}");
+        sql(&campus, &format!("UPDATE commitments SET {undone}"));
+    }
+    again(&group).hand_in().await.unwrap();
 }

@@ -8,7 +8,8 @@ use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Reason, S
 use scb_protocol::server::{Commitment, DeliveredSignature};
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{End, Signing, logged};
+use super::logged::{self, SaidBy};
+use super::{End, Signing};
 use crate::store::{Error, as_integer, as_list};
 
 /// A proposal as it is kept.
@@ -38,6 +39,7 @@ struct Cosigner {
     said: Said,
     certificate: Option<Fingerprint>,
     at: Option<UnixTime>,
+    index: Option<u64>,
     with: Vec<StudentId>,
     signatures: Option<Vec<u8>>,
     reason: Option<Reason>,
@@ -85,6 +87,18 @@ impl Stored {
             reason: one.reason.clone(),
         };
         self.cosigners.iter().map(standing).collect()
+    }
+
+    /// What each has said, and by which entry, as far as that is here.
+    pub(super) fn said(&self) -> impl Iterator<Item = SaidBy<'_>> {
+        self.cosigners.iter().map(|one| SaidBy {
+            sid: &one.sid,
+            said: one.said,
+            at: one.at,
+            index: one.index,
+            with: &one.with,
+            signatures: one.certificate.and(one.signatures.as_deref()),
+        })
     }
 
     pub(super) fn delivered(&self) -> Vec<DeliveredSignature> {
@@ -368,17 +382,13 @@ impl Raw {
         if statement.submission != submission || !named.eq(cosigners.iter().map(|one| &one.sid)) {
             return Err(altered());
         }
-        let proposed_at = time(self.times[0]);
-        if !logged::is_as_proposed(connection, &statement, (&self.statement, proposed_at))? {
-            return Err(altered());
-        }
         let ended = |text: &str| {
             use ProposalState::{Declined, Lapsed, Withdrawn};
             let mut states = [Declined, Withdrawn, Lapsed].into_iter();
             states.find(|state| state.as_str() == text)
         };
         let kept = Kept {
-            proposed_at,
+            proposed_at: time(self.times[0]),
             waits_until: time(self.times[1]),
             files_at: self.files_at.map(time),
             signed: match self.signed {
@@ -390,12 +400,16 @@ impl Raw {
                 None => None,
             },
         };
-        Ok(Stored {
+        let stored = Stored {
             statement,
             bytes: self.statement,
             kept,
             cosigners,
-        })
+        };
+        match logged::agrees(connection, &stored)? {
+            true => Ok(stored),
+            false => Err(altered()),
+        }
     }
 }
 
@@ -404,7 +418,7 @@ fn cosigners(
     connection: &Connection,
     submission: SubmissionId,
 ) -> Result<Option<Vec<Cosigner>>, Error> {
-    let sql = "SELECT sid, said, certificate, at, members, signatures, reason \
+    let sql = "SELECT sid, said, certificate, at, log_index, members, signatures, reason \
                FROM cosigners LEFT JOIN deliveries ON deliveries.id = cosigners.delivery \
                WHERE cosigners.submission = ? ORDER BY nth";
     let mut query = connection.prepare_cached(sql)?;
@@ -425,6 +439,7 @@ fn cosigner(row: &Row<'_>) -> rusqlite::Result<Option<Cosigner>> {
         (row.get("members")?, row.get("reason")?);
     let certificate: Option<[u8; 32]> = row.get("certificate")?;
     let at: Option<i64> = row.get("at")?;
+    let index: Option<i64> = row.get("log_index")?;
     let signatures = row.get("signatures")?;
     let parsed = || {
         let with = members.as_deref().unwrap_or_default();
@@ -436,6 +451,7 @@ fn cosigner(row: &Row<'_>) -> rusqlite::Result<Option<Cosigner>> {
             said: words.find(|word| word.as_str() == said)?,
             certificate: certificate.map(Fingerprint::from_bytes),
             at: at.map(time),
+            index: index.map(i64::unsigned_abs),
             with: with.map(str::parse).collect::<Result<_, _>>().ok()?,
             signatures,
             reason: reason.as_deref().and_then(|text| text.parse().ok()),

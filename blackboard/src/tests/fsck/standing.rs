@@ -343,14 +343,16 @@ async fn what_has_ended_by_the_log_is_not_signed_whatever_the_records_say() {
     let work = a.work(&[A, B], b"our report");
     a.propose(&work).await.unwrap().waits();
     a.end(work.submission(), None).await.unwrap();
-    alter(
-        &campus,
-        "UPDATE cosigners SET said = 'signed' WHERE said = 'withdrawn'; \
-         UPDATE proposals SET ended = NULL, ended_at = NULL",
-    );
+    let not_ended = "UPDATE proposals SET ended = NULL, ended_at = NULL";
+    alter(&campus, not_ended);
     let refused = b.sign(&work).await.unwrap_err();
     assert_eq!(refused.code, Code::ProposalEnded);
     assert_eq!(refused.params["state"], "withdrawn");
+    // Who has not signed is not said to have, even so.
+    let signed = "UPDATE cosigners SET said = 'signed' WHERE said = 'withdrawn'";
+    alter(&campus, signed);
+    let refused = b.sign(&work).await.unwrap_err();
+    assert_eq!(refused.code, Code::StoredDamaged);
     // Nor does it lapse again where a newer version overtakes it, which is taken all the same.
     let still = a.work(&[A, B], b"another");
     a.propose(&still).await.unwrap().waits();

@@ -114,11 +114,11 @@ async fn who_has_signed_is_proved_to_who_is_asked() {
     let told = c.told().await;
     assert_eq!(told[0].proved, names(&[A, B]));
 
-    // Blackboard's word that somebody has signed is no proof of it.
+    // The word of a row that somebody has signed is no proof of it.
     let claim = "UPDATE cosigners SET said = 'signed', delivery = (SELECT min(id) FROM deliveries), \
                  certificate = NULL WHERE sid = ?";
     database(&campus).execute(claim, [C]).unwrap();
-    assert_eq!(a.told().await[0].proved, names(&[A, B]));
+    assert_eq!(listed(&mut a).await, (vec![], vec![work.submission()]));
     let undo = "UPDATE cosigners SET said = 'nothing', delivery = NULL WHERE sid = ?";
     database(&campus).execute(undo, [C]).unwrap();
     c.sign(&work).await.unwrap().receipt();
@@ -143,4 +143,58 @@ async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
     assert!(refusal.sid.is_none(), "{refusal}");
     let quiet = ["proposed", "signed", "proposed", "signed"];
     assert_eq!(happened(&campus), quiet);
+}
+
+/// Each alters the rows of one proposal, that `A` has signed and `B` not.
+const ALTERATIONS: [&str; 9] = [
+    "DELETE FROM deliveries WHERE submission = ?",
+    "UPDATE deliveries SET log_index = log_index - 1 WHERE submission = ?",
+    "UPDATE cosigners SET said = 'nothing' WHERE submission = ?",
+    "UPDATE cosigners SET certificate = NULL WHERE submission = ?",
+    "UPDATE cosigners SET said = 'signed' WHERE submission = ?",
+    "UPDATE proposals SET waits_until = proposed_at - 1 WHERE submission = ?",
+    "UPDATE proposals SET waits_until = waits_until + 999999 WHERE submission = ?",
+    "UPDATE proposals SET ended = 'withdrawn', ended_at = proposed_at WHERE submission = ?",
+    "UPDATE proposals SET signed_at = proposed_at, signed_index = 1 WHERE submission = ?",
+];
+
+#[tokio::test]
+async fn nothing_is_signed_about_anybody_from_a_row_that_the_log_contradicts() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let sound = a.work(&[A, B], b"as it was");
+    a.propose(&sound).await.unwrap().waits();
+    let (mut left_out, mut quiet) = (Vec::new(), vec!["proposed", "signed"]);
+    for (nth, alteration) in (0..).zip(ALTERATIONS) {
+        let work = a.work(&[A, B], format!("draft {nth}").as_bytes());
+        a.propose(&work).await.unwrap().waits();
+        let database = database(&campus);
+        database.pragma_update(None, "foreign_keys", false).unwrap();
+        let id = work.submission();
+        let altered = database.execute(alteration, [id.as_bytes()]).unwrap();
+        assert!(altered > 0, "{alteration}");
+        quiet.extend(["proposed", "signed"]);
+        left_out.push(id);
+        for refused in [
+            b.sign(&work).await.unwrap_err(),
+            a.propose(&work).await.unwrap_err(),
+            b.end(id, None).await.unwrap_err(),
+        ] {
+            assert_eq!(refused.code, Code::StoredDamaged, "{alteration}: {refused}");
+            assert!(refused.sid.is_none() && refused.rejection.is_none());
+        }
+    }
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(1));
+    let store = crate::store::Store::open(&campus.home).unwrap();
+    let register = crate::store::Register::open(&campus.home, store).unwrap();
+    assert_eq!(register.lapse_proposals(campus.certs.now()).unwrap(), 0);
+    assert_eq!(happened(&campus), quiet, "nobody is refused, and none ends");
+    let (told, mut named) = listed(&mut b).await;
+    assert_eq!(told, [sound.submission()]);
+    (named.sort(), left_out.sort());
+    assert_eq!(named, left_out);
+    b.sign(&sound).await.unwrap().receipt();
 }
