@@ -198,7 +198,8 @@ mod tests {
         assert!(doubted.seen.contains("the log has 1 entry"), "{doubted:?}");
         let mend = doubted.mend.unwrap();
         assert!(mend.contains("cuhk code issue service/blackboard --replace"));
-        let seen_since: [fn(&Records<'_>) -> Result<(), Error>; 2] = [
+        type Deed = fn(&Records<'_>) -> Result<(), Error>;
+        let seen_since: [Deed; 2] = [
             |records| {
                 let sql = "INSERT INTO witness VALUES ('blackboard', 'key', 2, 'checkpoint')";
                 records.connection().execute(sql, [])?;

@@ -194,7 +194,8 @@ async fn nothing_is_signed_about_anybody_from_a_row_that_the_log_contradicts() {
     assert_eq!(happened(&campus), quiet, "nobody is refused, and none ends");
     let (told, mut named) = listed(&mut b).await;
     assert_eq!(told, [sound.submission()]);
-    (named.sort(), left_out.sort());
+    named.sort();
+    left_out.sort();
     assert_eq!(named, left_out);
     b.sign(&sound).await.unwrap().receipt();
 }
