@@ -285,7 +285,7 @@ codes! {
         "have them signed, or take them back with `student withdraw`; after 64 in a day wait until tomorrow";
     SubmissionConflict = "submission_conflict", EXIT_REFUSED, 409,
         "this submission ID was already used for something else",
-        "hand in under a new submission ID";
+        "run the same command again: it takes a new submission ID, and the time is that of then";
     StoredDamaged = "stored_damaged", EXIT_FAULT, 500,
         "what Blackboard has stored of this is not what was handed in, and is not given out",
         "tell your teacher; if you have a receipt of it, that still proves what you handed in";

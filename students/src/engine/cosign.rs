@@ -62,8 +62,41 @@ pub struct ToldProposals {
     pub left_out: Vec<SubmissionId>,
 }
 
-/// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it.
+/// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it; what
+/// Blackboard has damaged is proposed anew.
 pub(super) async fn propose(
+    setup: &mut Setup,
+    clock: &Arc<dyn Clock>,
+    members: &[Member],
+    hand_in: &mut HandIn<'_>,
+    observer: &mut Observer<'_>,
+) -> Result<HandedIn, Error> {
+    let proposed = propose_once(setup, clock, members, hand_in, observer).await;
+    match proposed {
+        Err(Error::Refused(refusal)) if is_damaged(&refusal) => {
+            propose_once(setup, clock, members, hand_in, observer).await
+        }
+        proposed => proposed,
+    }
+}
+
+/// Whether what Blackboard has stored of a proposal was altered: nobody can sign it or end it.
+fn is_damaged(refusal: &Refusal) -> bool {
+    refusal.code == Code::StoredDamaged && refusal.params.contains_key("submission")
+}
+
+/// Whether that is what it fails of, and it is this very statement.
+fn is_of(error: &Error, pending: &Pending) -> bool {
+    let own = Statement::parse(&pending.statement).map(|own| own.submission.to_string());
+    match (error, own) {
+        (Error::Refused(refusal), Ok(own)) => {
+            is_damaged(refusal) && refusal.params.get("submission") == Some(&own)
+        }
+        _ => false,
+    }
+}
+
+async fn propose_once(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     members: &[Member],
@@ -218,7 +251,7 @@ impl Talk<'_, '_> {
             }
             Err(error) => {
                 let error = self.refused(error, &pending.statement);
-                if super::hand_in::is_final(&error, certain) {
+                if is_of(&error, &pending) || super::hand_in::is_final(&error, certain) {
                     pending.remove()?;
                 }
                 Err(error)

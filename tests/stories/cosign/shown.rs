@@ -136,6 +136,14 @@ fn one_proposal_that_was_altered_keeps_nobody_from_the_others() {
     }
     let fourth = id(&machines.propose("the fourth"));
     withdraw(&fourth).succeeded();
+    // The very same is proposed anew, and not asked for in vain for ever.
+    let anew = id(&machines.propose("our report"));
+    assert_ne!(anew, altered);
+    let told = machines.on(SIDS[1], &["cosign"]).succeeded().stdout;
+    assert!(told.contains(&anew), "{told}");
+    for sid in &SIDS[1..] {
+        machines.on(sid, &["cosign", "--yes", &anew]).succeeded();
+    }
     machines.on(SIDS[2], &["history"]).succeeded();
     let damage = machines.campus.administer_blackboard(&["fsck"]);
     assert_eq!(damage.exit, Some(5), "{damage:#?}");
