@@ -72,7 +72,11 @@ fn explain_foreign(foreign: &[LogName]) -> anyhow::Result<()> {
         "Those entries were signed with a key that is not here. Nothing goes on after them, and",
         "`recover --receipt` enters nothing: a log of this key has no place in which they were.",
         "  - A copy of the home that served before, or of its logs/key.pem, of whatever age, put back is",
-        "    better than this: then `blackboard recover` goes on, and receipts bring back what is lost.",
+        "    better than this, unless somebody has handed in to this home since: then `blackboard recover` goes",
+        "    on, and receipts bring back what is lost.",
+        "  - Nothing enters into that copy what was handed in to this home. If there is any, export it first",
+        "    (`blackboard submissions export`: its receipts stay good, with their time). With the copy in its",
+        "    place those groups hand in the same files again, under an extension that you give them.",
         "  - Without any copy: every receipt that was given stays good. Open the assignment under another",
         "    name, collect receipts and files (`student verify RECEIPT FILES`), and let the groups hand in the",
         "    same files there; the time that counts for them is in the receipt. OPERATIONS.md says each step",
@@ -90,7 +94,10 @@ fn under_another_key(logs: usize) -> Failure {
     Failure::refused(format!(
         "CUHK knows {logs} under another key than this home's; nothing was changed"
     ))
-    .with_remedy("put a copy of the home that served before in its place, of whatever age it is")
+    .with_remedy(
+        "unless somebody has handed in to this home since (then export that first), put a copy of the home that \
+         served before in its place, of whatever age it is",
+    )
     .with_code("log_key_changed")
 }
 

@@ -15,9 +15,10 @@ use scb_protocol::statement::{
 };
 use scb_protocol::{Refusal, counted};
 
-use lists::{listed, none_of, proposed, some_of};
+use lists::{as_it_is, listed, none_of, proposed, some_of};
 pub(crate) use refused::{
-    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of, room_at,
+    blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
+    other_root, room_at,
 };
 pub(crate) use told::one_below_the_other;
 
@@ -44,7 +45,7 @@ pub enum Error {
     #[error("{} students were refused", .0.len())]
     SeveralRefused(Vec<Refusal>),
     /// A receipt does not verify.
-    #[error("{0}; as it is, the receipt proves nothing")]
+    #[error("{}; {}", .0, as_it_is(.0))]
     ReceiptRefused(Refusal),
     /// An archive of an assignment does not verify.
     #[error("{0}; as it is, the archive proves nothing")]
@@ -313,6 +314,12 @@ pub enum Error {
     )]
     ReportTooMany {
         /// Where it was noticed.
+        path: PathBuf,
+    },
+    /// The same file or folder was named twice.
+    #[error("{} is named twice", printable(&path.to_string_lossy()))]
+    ReportTwice {
+        /// Where it is.
         path: PathBuf,
     },
     /// Files that cannot be handed in together.

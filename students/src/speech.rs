@@ -9,7 +9,7 @@ use scb_protocol::{Code, Refusal};
 
 use crate::error::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
-    one_below_the_other, room_at,
+    one_below_the_other, other_root, room_at,
 };
 use crate::{Error, Recorded};
 
@@ -48,6 +48,7 @@ fn alone(error: &Error, language: Language, stands: Option<&Recorded>) -> Failur
 
 fn sentence(error: &Error, one: &Refusal, stands: Option<&Recorded>) -> String {
     let after = match error {
+        Error::ReceiptRefused(one) if other_root(one).is_some() => "；以其他根憑證不能作出判定",
         Error::ReceiptRefused(_) => "；此收據不能證明任何事",
         _ if is_recorded(one) || stands.is_some() => "",
         _ => unchanged(one, Language::Chinese),
@@ -68,6 +69,11 @@ pub(crate) fn unchanged(refusal: &Refusal, language: Language) -> &'static str {
 
 /// As the English remedies of this program, which know more than the registry.
 fn chinese_remedy(refusal: &Refusal) -> String {
+    if let Some(root) = other_root(refusal) {
+        return format!(
+            "如你從可信來源得知發出時中大的根憑證正是此一憑證：--ca-fingerprint {root}；否則此收據並非由你的大學發出"
+        );
+    }
     match &refusal.sid {
         _ if blames_clock(refusal) => {
             "校正本機的日期、時間及時區；若均無誤，請通知資訊科技部門".to_owned()

@@ -198,6 +198,14 @@ fn what_cannot_be_handed_in_is_told_before_anything_is_sent() {
 
     let capital = scene.write("A.TXT", "A");
     scene.refused(&[folder], 2, "report_names");
+    let twice = scene.refused(&[&capital, folder, &capital], 2, "report_names");
+    assert!(
+        twice["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("A.TXT is named twice"),
+        "{twice}"
+    );
     fs::remove_file(capital).unwrap();
 
     for n in 0..100 {

@@ -226,6 +226,8 @@ async fn a_home_that_began_anew_is_told_that_its_logs_have_another_key() {
         assert_eq!(refused.exit, 3);
         let said = format!("{refused:?}");
         assert!(said.contains("another key"), "{said}");
+        let remedy = refused.remedy.unwrap();
+        assert!(remedy.starts_with("unless somebody has handed in to this home since"));
         let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
         let nothing = "DELETE FROM log_entries; DELETE FROM logs";
         database.execute_batch(nothing).unwrap();

@@ -2,7 +2,10 @@
 
 use scb_certs::Fingerprint;
 use scb_cli::printable;
+use scb_protocol::Refusal;
 use scb_protocol::statement::{FileEntry, Files};
+
+use super::other_root;
 
 /// `that of report.pdf is 3f…`: at most three files.
 pub(super) fn proposed(files: &Files) -> String {
@@ -42,5 +45,13 @@ pub(super) fn listed(hashes: &[Fingerprint]) -> String {
     match hashes.len().saturating_sub(shown.len()) {
         0 => shown.join(" or "),
         more => format!("{} or {more} more", shown.join(", ")),
+    }
+}
+
+/// What a receipt is worth that does not verify. By another root than its own nothing is judged.
+pub(super) fn as_it_is(refusal: &Refusal) -> &'static str {
+    match other_root(refusal).is_some() {
+        true => "by another root than its own it says nothing",
+        false => "as it is, the receipt proves nothing",
     }
 }

@@ -42,6 +42,14 @@ pub(crate) fn is_handed_in(refusal: &Refusal) -> bool {
     refusal.code == Code::ProposalEnded && state == Some(ProposalState::Accepted.as_str())
 }
 
+/// The root with which a receipt might verify, if that it is another is why it does not.
+pub(crate) fn other_root(refusal: &Refusal) -> Option<&str> {
+    match refusal.code {
+        Code::ReceiptInvalid => refusal.params.get("root").map(String::as_str),
+        _ => None,
+    }
+}
+
 /// When there is room for another certificate, where too many renewals are why there is none.
 pub(crate) fn room_at(refusal: &Refusal) -> Option<UnixTime> {
     match refusal.code {
@@ -71,6 +79,12 @@ pub(crate) fn is_about_log(refusal: &Refusal) -> bool {
 
 /// What the person at the keyboard can do about a refusal: more than the registry knows.
 pub(super) fn remedy_of(refusal: &Refusal) -> String {
+    if let Some(root) = other_root(refusal) {
+        return format!(
+            "if you know from a place that you trust that this was CUHK's root when it was made: \
+             --ca-fingerprint {root}; if it was not, the receipt is not of your university"
+        );
+    }
     match &refusal.sid {
         _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),
         _ if is_about_log(refusal) => format!(

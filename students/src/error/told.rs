@@ -92,7 +92,7 @@ impl Error {
             Self::PrivateKeys { .. } => "private_keys",
             Self::OwnKeys { .. } => "own_private_key",
             Self::ReportTooMany { .. } => "report_too_many",
-            Self::ReportFiles(_) => "report_names",
+            Self::ReportFiles(_) | Self::ReportTwice { .. } => "report_names",
             Self::ReportChanged { .. }
             | Self::OtherFile { .. }
             | Self::OtherFolder { .. }
@@ -217,6 +217,7 @@ impl Error {
                     .into()
             }
             Self::ReportTooMany { .. } => "pack them into one ZIP file and hand that in".into(),
+            Self::ReportTwice { .. } => "name it once".into(),
             Self::ReportFiles(_) => "rename one of them, or pack them into one ZIP file".into(),
             Self::ReportName { .. } => "rename the file, then hand in again".into(),
             Self::ReportChanged { .. } => Code::ContentAltered.remedy().to_owned(),

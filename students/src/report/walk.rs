@@ -1,6 +1,7 @@
 //! From what was named on the command line to the files that are handed in: a stable order, and a
 //! clear word about whatever cannot be one of them.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -31,10 +32,13 @@ pub(super) enum Homes {
 /// alone is not part of its files' names; beside others it is.
 pub(super) fn find(paths: &[PathBuf], homes: Homes) -> Result<Vec<Found>, Error> {
     let found = Vec::new();
-    let mut walk = Walk { found, homes };
+    let (mut walk, mut named) = (Walk { found, homes }, HashSet::new());
     for path in paths {
         // What is named outright may be a link: whoever names it means what it leads to.
         let metadata = fs::metadata(path).map_err(unreadable(path))?;
+        if !named.insert(fs::canonicalize(path).map_err(unreadable(path))?) {
+            return Err(Error::ReportTwice { path: path.clone() });
+        }
         if let (Homes::Refused, Some(home)) = (homes, home_around(path)) {
             let path = path.clone();
             return Err(Error::ReportHome { path, home });

@@ -127,6 +127,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             format!("檔案超過 {MAX_FILES} 個；{} 已屬多出", shown(path)),
             "打包成一個 ZIP 檔案再提交".to_owned(),
         ),
+        Error::ReportTwice { path } => (
+            format!("{} 被指定了兩次", shown(path)),
+            "只指定一次".to_owned(),
+        ),
         Error::ReportFiles(why) => (
             format!("這些檔案不能一併提交：{why}"),
             "把其中一個改名，或打包成一個 ZIP 檔案".to_owned(),

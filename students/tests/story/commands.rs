@@ -119,6 +119,13 @@ fn refuses_an_altered_receipt_and_one_under_another_root() {
     let line = format!("verify {} --ca-fingerprint {other}", receipt.display());
     let failed = failure(&campus, &line);
     assert_eq!((failed.exit, failed.code), (3, Some("receipt_invalid")));
+    // Which root it is, and no word that it proves nothing: by that root it verifies.
+    assert!(failed.message.contains(&other.to_string()), "{failed}");
+    assert!(!failed.message.contains("proves nothing"), "{failed}");
+    let remedy = failed.remedy.unwrap();
+    let typed = &remedy[remedy.find("--ca-fingerprint").unwrap()..];
+    let (typed, _) = typed.split_once(';').unwrap();
+    run(&campus, &format!("verify {} {typed}", receipt.display())).unwrap();
     let mut altered = std::fs::read(&receipt).unwrap();
     let middle = altered.len() / 2;
     altered[middle] ^= 1;

@@ -4,6 +4,15 @@ use scb_certs::{Certificate, Fingerprint, all_from_pem};
 
 use super::{Check, Found};
 
+/// So begins the reason if it is the root that is another.
+const ITS_ROOT: &str = "its root is ";
+
+/// The root with which it might verify, if that it is another is why it does not.
+pub(super) fn other_root(reason: &str) -> Option<Fingerprint> {
+    let rest = reason.strip_prefix(ITS_ROOT)?;
+    rest.split(',').next()?.parse().ok()
+}
+
 /// Each root that is named must be known: whoever knows one of two brings the other as well.
 pub(crate) fn check_roots(
     roots: &[Certificate],
@@ -24,12 +33,11 @@ pub(crate) fn check_roots(
 fn check_root(root: &Certificate, trusted: &[Fingerprint]) -> Result<Check, String> {
     let found = root.fingerprint();
     if !trusted.contains(&found) {
-        let trusted: Vec<_> = trusted.iter().map(Fingerprint::to_string).collect();
-        let expected = trusted.join(" or ");
-        return Err(format!(
-            "its root is {found}, expected {expected}; if that was CUHK's root when it was made, give its \
-             fingerprint"
-        ));
+        let expected = match trusted {
+            [one] => one.to_string(),
+            all => format!("one of {} others", all.len()),
+        };
+        return Err(format!("{ITS_ROOT}{found}, expected {expected}"));
     }
     Ok(Check {
         what: "root",

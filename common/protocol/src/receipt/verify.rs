@@ -15,7 +15,7 @@ use super::file;
 use super::found::{Check, Found};
 use super::judged;
 use super::log_proof::{self, Entered, LogProof, WitnessPolicy, Witnessed};
-use super::roots::check_roots;
+use super::roots::{check_roots, other_root};
 use super::signed_leaf::{SignedLeaf, accepted, hashes};
 use crate::assurance::{Mode, VerifiedTokens};
 use crate::log_leaf::{Accepted, Leaf, LogName, RulesEntry, leaf_commitment};
@@ -411,7 +411,11 @@ fn has_lists(store: &TrustStore, crls: &[Crl]) -> bool {
 }
 
 pub(crate) fn invalid(reason: String) -> Refusal {
-    Refusal::new(Code::ReceiptInvalid, Step::Six).with("reason", reason)
+    let refusal = Refusal::new(Code::ReceiptInvalid, Step::Six);
+    match other_root(&reason) {
+        Some(root) => refusal.with("reason", reason).with("root", root),
+        None => refusal.with("reason", reason),
+    }
 }
 
 fn text(error: impl std::fmt::Display) -> String {
