@@ -7,10 +7,11 @@ use super::{Check, Found};
 /// So begins the reason if it is the root that is another.
 const ITS_ROOT: &str = "its root is ";
 
-/// The root with which it might verify, if that it is another is why it does not.
-pub(super) fn other_root(reason: &str) -> Option<Fingerprint> {
-    let rest = reason.strip_prefix(ITS_ROOT)?;
-    rest.split(',').next()?.parse().ok()
+/// The root with which it might verify, if that it is another is why it does not; and the rest of the
+/// reason.
+pub(super) fn other_root(reason: &str) -> Option<(Fingerprint, &str)> {
+    let (root, rest) = reason.strip_prefix(ITS_ROOT)?.split_once(", ")?;
+    Some((root.parse().ok()?, rest))
 }
 
 /// Each root that is named must be known: whoever knows one of two brings the other as well.

@@ -413,7 +413,10 @@ fn has_lists(store: &TrustStore, crls: &[Crl]) -> bool {
 pub(crate) fn invalid(reason: String) -> Refusal {
     let refusal = Refusal::new(Code::ReceiptInvalid, Step::Six);
     match other_root(&reason) {
-        Some(root) => refusal.with("reason", reason).with("root", root),
+        Some((root, rest)) => {
+            let reason = format!("it is under another root: {rest}");
+            refusal.with("reason", reason).with("root", root)
+        }
         None => refusal.with("reason", reason),
     }
 }
