@@ -31,7 +31,7 @@ use manifest::Manifest;
 use workshop::Workshop;
 
 pub(crate) use manifest::MAX_FILES;
-pub(crate) use restore::{Restored, Stage, restore};
+pub(crate) use restore::{Moment, Restored, Stage, restore};
 
 /// A backup that was written and read back.
 #[derive(Debug)]

@@ -265,6 +265,7 @@ impl Desk<'_> {
     fn judged(&self) -> Result<(Home, Store, Judged), Error> {
         require_own(self.dir)?;
         let (home, store) = open_by(self.dir, Store::open)?;
+        clock::check_begun(&home, now())?;
         let believed = clock::before_recording(&store, self.clock, now())?;
         Ok((home, store.done_by(self.act()), believed))
     }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
+use scb_cli::Home;
 
 use crate::Error;
+use crate::config::path;
+use crate::issuers::read_certificate;
 use crate::store::{CrlSigner, Records, Store, Trust};
 use crate::time::later;
 
@@ -166,6 +169,19 @@ pub(crate) fn is_to_be_noted(records: &Records<'_>, now: UnixTime) -> Result<boo
 /// [`Error::ClockSetBack`], [`Error::Storage`], [`Error::RecordInvalid`].
 pub(crate) fn check(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
     ClockCheck::AgainstRecords.check(last_believed(records)?, now)
+}
+
+/// Refuses a clock from before the root of this home began: nobody can vouch for that.
+///
+/// # Errors
+///
+/// [`Error::ClockBeforeRoot`]; [`Error::Certificates`] and [`Error::Local`] if the root cannot be read.
+pub(crate) fn check_begun(home: &Home, now: UnixTime) -> Result<(), Error> {
+    let begins = read_certificate(home, path::ROOT)?.not_before();
+    match now < begins {
+        true => Err(Error::ClockBeforeRoot { begins, now }),
+        false => Ok(()),
+    }
 }
 
 /// Whether the clock is so far ahead that nothing is removed by it.

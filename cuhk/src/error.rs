@@ -215,6 +215,14 @@ pub enum Error {
         /// The time now.
         now: UnixTime,
     },
+    /// The clock says a time at which this CUHK did not exist yet.
+    #[error("this machine's clock says {}, but this CUHK's root begins at {}", local_time(*now), local_time(*begins))]
+    ClockBeforeRoot {
+        /// When the first root's certificate begins.
+        begins: UnixTime,
+        /// The time now.
+        now: UnixTime,
+    },
     /// The clock is far ahead of all that was recorded, or was found so before.
     #[error(
         "this machine's clock says {}, but nothing that it can be held against is later than {}",

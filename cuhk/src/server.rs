@@ -101,14 +101,16 @@ impl Unlocked {
     }
 
     /// Looks whether the clock was set back since the records were last written, by more than
-    /// five minutes: certificates that have ended would count again.
+    /// five minutes: certificates that have ended would count again. Whoever vouches for it cannot do so
+    /// for a time before this CUHK began.
     ///
     /// # Errors
     ///
-    /// [`Error::ClockSetBack`], [`Error::Storage`].
-    pub fn check_clock(&self, now: UnixTime) -> Result<(), Error> {
-        self.store()
-            .read_blocking(move |records| clock::check(records, now))
+    /// [`Error::ClockSetBack`], [`Error::ClockBeforeRoot`], [`Error::Storage`].
+    pub(crate) fn check_clock(&self, clock: ClockCheck, now: UnixTime) -> Result<(), Error> {
+        clock::check_begun(&self.home, now)?;
+        let last = self.store().read_blocking(clock::last_believed)?;
+        clock.check(last, now)
     }
 
     /// What to say if the clock is far ahead of all that was recorded. Then nothing is removed by it, also

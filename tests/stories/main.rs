@@ -62,6 +62,7 @@ mod packaging;
 mod passphrases;
 mod pruning;
 mod publication;
+mod put_back;
 mod reading;
 mod refusals;
 mod rejections;

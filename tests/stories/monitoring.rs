@@ -25,7 +25,7 @@ pub(crate) struct Watched {
     /// The addresses of the two monitors.
     cuhk: String,
     pub(crate) blackboard: String,
-    _dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 pub(crate) fn watched() -> Watched {
@@ -43,7 +43,7 @@ pub(crate) fn watched() -> Watched {
         campus: Campus::of(sandbox, cuhk, blackboard),
         cuhk: of_cuhk,
         blackboard: of_blackboard,
-        _dir: dir,
+        dir,
     }
 }
 
@@ -168,7 +168,7 @@ fn a_campus_that_works_is_ready_and_its_numbers_add_up() {
         campus,
         cuhk,
         blackboard,
-        _dir,
+        dir: _dir,
     } = watched();
     campus.student(&["submit", "--ids", SAMPLE]).succeeded();
     let refused = campus.student(&["submit", "--ids", "1155999999", "--json"]);
@@ -235,7 +235,7 @@ fn what_waits_for_a_witness_is_counted() {
     let Watched {
         mut campus,
         blackboard,
-        _dir,
+        dir: _dir,
         ..
     } = watched();
     campus.student(&["submit", "--ids", SAMPLE]).succeeded();
@@ -301,7 +301,7 @@ fn blackboard_is_not_ready_while_cuhk_is_away() {
         mut campus,
         cuhk,
         blackboard,
-        _dir,
+        dir: _dir,
     } = watched();
     campus.cuhk.kill();
     assert!(TcpStream::connect(&cuhk).is_err());
@@ -319,10 +319,10 @@ fn a_restored_cuhk_whose_root_has_signed_since_is_told_from_one_that_is_away() {
     let Watched {
         mut campus,
         blackboard,
-        _dir,
+        dir,
         ..
     } = watched();
-    let [file, home, again] = ["b.zip", "restored", "again"].map(|name| _dir.path().join(name));
+    let [file, home, again] = ["b.zip", "restored", "again"].map(|name| dir.path().join(name));
     let passphrase = campus.path().join("cuhk.passphrase");
     let enrolled = campus.student(&["enrol", "--ids", "1155000001"]);
     enrolled.succeeded();
@@ -390,8 +390,13 @@ pub(crate) fn put_back(campus: &mut Campus, file: &Path, old: &Path, new: &Path)
     );
     fs::remove_dir_all(new.join("log")).unwrap();
     copy(&old.join("log"), &new.join("log"));
+    serve_from(campus, new);
+}
+
+/// Serves this home in the place of the one before.
+pub(crate) fn serve_from(campus: &mut Campus, home: &Path) {
     let mut serve = program("cuhk");
-    serve.arg("--home").arg(new).arg("serve");
+    serve.arg("--home").arg(home).arg("serve");
     serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
     serve.arg(campus.path().join("cuhk.passphrase"));
     campus.cuhk = Server::start_command(&mut serve);

@@ -27,9 +27,20 @@ impl Office {
 
     /// One that was set up so long ago.
     fn of(age: Duration) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let clock = FixedClock::new(SystemClock.now());
         clock.rewind(age);
+        Self::at(&clock)
+    }
+
+    /// One whose machine's clock is so far behind.
+    fn to_come(later: Duration) -> Self {
+        let clock = FixedClock::new(SystemClock.now());
+        clock.advance(later);
+        Self::at(&clock)
+    }
+
+    fn at(clock: &FixedClock) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let passphrase = |name: &str| format!("a passphrase for {name}");
         let new = NewAuthority {
             trust_domain: "cuhk.example".parse().unwrap(),
@@ -351,6 +362,44 @@ fn no_more_authorities_are_put_to_use_than_anybody_takes_lists_of() {
     rotated(&office, 61, FORTY_DAYS);
     assert_eq!(doctor().0, "ok");
     office.types(&lines[0]).succeeded();
+}
+
+/// The numbers of the lists would go by it, and Blackboard would take no lower ones afterwards.
+#[test]
+fn nothing_is_restored_by_a_clock_far_ahead_until_somebody_vouches_for_it() {
+    let office = Office::new();
+    office.types("backup old.zip").succeeded();
+    let restore = |flags: &str| {
+        let mut command = program("cuhk");
+        command.current_dir(office.dir.path());
+        let line = format!("restore old.zip --home again{flags}");
+        Ran::of(command.args(line.split(' ')))
+    };
+    let said = restore("");
+    assert_eq!(said.exit, Some(5), "{said:#?}");
+    assert!(said.stderr.contains("error[clock_ahead]"), "{said:#?}");
+    assert!(said.stderr.contains("--clock-is-right"), "{said:#?}");
+    assert!(!office.path("again").exists(), "half a home");
+    restore(" --clock-is-right").succeeded();
+    let mut prune = program("cuhk");
+    prune.arg("--home").arg(office.path("again")).arg("prune");
+    Ran::of(&mut prune).succeeded();
+}
+
+/// All that was signed begins only later: whoever vouches is wrong.
+#[test]
+fn nobody_vouches_for_a_clock_from_before_the_root() {
+    let office = Office::to_come(FORTY_DAYS);
+    let serve = "serve --listen 127.0.0.1:0 --passphrase-file issuers.pass";
+    let sign = "root sign-crl --root-passphrase-file root.pass";
+    let before = fs::read(office.path("home/cuhk.db")).unwrap();
+    for line in ["prune", serve, sign] {
+        for flag in ["", "--clock-is-right "] {
+            let said = office.refuses(&format!("{flag}{line}"), 5, "clock_set_back");
+            assert!(said.stderr.contains("root begins at"), "{line}: {said:#?}");
+        }
+    }
+    assert_eq!(fs::read(office.path("home/cuhk.db")).unwrap(), before);
 }
 
 /// Only root can leave something like that.

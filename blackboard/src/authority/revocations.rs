@@ -14,12 +14,17 @@ use scb_certs::{Certificate, Chain, Crl, ServiceName, ServiceUsage, TrustStore};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unacceptable {
     /// One that was seen before has a higher number.
-    #[error("a revocation list went back from number {known} to {found}")]
+    #[error(
+        "a revocation list went back from number {known} to {found}; after a restoration of CUHK its root has \
+         to sign: cuhk root sign-crl --beyond {highest}"
+    )]
     WentBack {
         /// The highest number seen.
         known: u64,
         /// The number offered.
         found: u64,
+        /// The highest that was seen of any issuer.
+        highest: u64,
     },
     /// Two are of the same issuer.
     #[error("there are two revocation lists of one issuer")]
@@ -61,6 +66,11 @@ impl Revocations {
         &self.numbers
     }
 
+    /// The highest of them, of whichever issuer.
+    pub(crate) fn highest(&self) -> u64 {
+        self.numbers.values().copied().max().unwrap_or(0)
+    }
+
     /// Judges lists that CUHK sent; accepted, they become the trust store.
     pub(crate) fn accept(
         &mut self,
@@ -80,6 +90,7 @@ impl Revocations {
                     return Err(Unacceptable::WentBack {
                         known: *known,
                         found: *found,
+                        highest: self.highest(),
                     });
                 }
                 _ => {}
@@ -148,6 +159,20 @@ mod tests {
     use scb_testkit::TestCampus;
 
     use super::*;
+
+    /// No more is told than fits into a refusal.
+    #[test]
+    fn what_helps_against_numbers_that_went_back_is_told_whole() {
+        let highest = u64::MAX;
+        let went_back = Unacceptable::WentBack {
+            known: highest,
+            found: highest,
+            highest,
+        };
+        let told = super::super::worker::unusable(&went_back).params["reason"].clone();
+        let command = format!("cuhk root sign-crl --beyond {highest}");
+        assert!(told.ends_with(&command), "{told}");
+    }
 
     #[test]
     fn lists_that_have_ended_are_fetched_anew_at_once_and_old_ones_after_a_minute() {

@@ -344,7 +344,7 @@ impl Worker {
         let now = self.settings.clock.now();
         let bundle = signed
             .verify(&self.bare, self.sequence, now)
-            .map_err(|error| unusable(&not_counting(&error)))?;
+            .map_err(|error| unusable(&not_counting(&error, self.revocations.highest())))?;
         let (present, roots) = (self.bare.roots(), bundle.trust().roots());
         if bundle.sequence() == self.sequence && present == roots {
             return Ok(());
@@ -435,12 +435,13 @@ pub(crate) fn is_to_be_replaced(code: Code) -> bool {
     )
 }
 
-fn not_counting(error: &BundleError) -> String {
+fn not_counting(error: &BundleError, highest: u64) -> String {
     let hint = match error {
-        BundleError::WentBack { .. } => {
-            "; after a restoration of CUHK its root has to sign: cuhk root sign-crl"
-        }
-        _ => "",
+        BundleError::WentBack { known, .. } => format!(
+            "; after a restoration of CUHK its root has to sign: cuhk root sign-crl --beyond {}",
+            highest.max(*known)
+        ),
+        _ => String::new(),
     };
     format!("the trust bundle does not count: {error}{hint}")
 }

@@ -10,7 +10,7 @@ use scb_certs::{Fingerprint, ServiceName};
 use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
 
 use super::archive::Verified;
-use crate::clock::{ClockCheck, Judged, last_believed, last_seen};
+use crate::clock::{ClockCheck, check_begun, last_believed, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
@@ -34,8 +34,18 @@ pub(crate) struct Restored {
     pub(crate) witnesses: Vec<Witness>,
     /// The services that are recorded, with the end of their newest certificate that counts.
     pub(crate) services: Vec<(ServiceName, Option<UnixTime>)>,
-    /// Whether the clock is believed, or is far ahead of the backup.
-    pub(crate) believed: Judged,
+}
+
+/// The clock that is to be believed, and a number of which somebody knows that it was given after the backup
+/// was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// The time now.
+    pub(crate) now: UnixTime,
+    /// Whether somebody has vouched for it.
+    pub(crate) clock: ClockCheck,
+    /// The number.
+    pub(crate) beyond: Option<u64>,
 }
 
 /// What a restoration is at.
@@ -58,12 +68,12 @@ pub(crate) enum Stage {
 /// # Errors
 ///
 /// [`Error::HomeExists`], [`Error::BackupInvalid`]; [`Error::ClockSetBack`] if the clock is behind the
-/// backup; a newer or damaged database. Then `dir` is
-/// as it was.
+/// backup, [`Error::ClockAhead`] if it is far ahead of it: the numbers are given by that clock; a newer
+/// or damaged database. Then `dir` is as it was.
 pub(crate) fn restore(
     file: &Path,
     dir: &Path,
-    at: (UnixTime, ClockCheck),
+    at: Moment,
     by: Act,
     watch: &mut dyn FnMut(Stage, u64, u64),
 ) -> Result<Restored, Error> {
@@ -125,12 +135,15 @@ fn check_in(
     file: &Path,
     backup: &Verified,
     draft: &Path,
-    (now, clock): (UnixTime, ClockCheck),
+    at: Moment,
     by: Act,
 ) -> Result<Restored, Error> {
     let home = Home::open(draft, Role::Cuhk)?;
     load_config::<Config>(&home)?;
-    let root = read_certificate(&home, path::ROOT)?.fingerprint();
+    let Moment { now, clock, beyond } = at;
+    check_begun(&home, now)?;
+    let certificate = read_certificate(&home, path::ROOT)?;
+    let (root, begun) = (certificate.fingerprint(), certificate.not_before());
     if root != backup.manifest.root_sha256 {
         return Err(Error::BackupInvalid {
             path: file.to_owned(),
@@ -151,8 +164,13 @@ fn check_in(
         let last_recorded = records.status().last_recorded()?;
         let last_seen = last_seen(records)?.max(made);
         clock.check(last_believed(records)?.max(made), now)?;
-        let believed = clock.judge(records, now)?;
-        records.status().jump(beyond(now, last_seen))?;
+        clock.judge(records, now)??;
+        let moment = moment(now);
+        let passed = passed(moment, made, begun);
+        records.status().jump(moment, last_seen, passed)?;
+        if let Some(number) = beyond {
+            records.status().go_beyond(number)?;
+        }
         records.bundles().restored()?;
         records.note(&"home", &format!("from a backup of {made_at}"), now)?;
         Ok(Restored {
@@ -163,7 +181,6 @@ fn check_in(
             certificates,
             witnesses: records.log().witnesses()?,
             services: services(records, now)?,
-            believed,
         })
     });
     store.close_blocking();
@@ -183,11 +200,18 @@ fn services(
     records.services().all()?.into_iter().map(named).collect()
 }
 
-/// The later of the two times, with the part of a second that this machine's clock has now: two
-/// restorations within a second differ, and a clock that is behind brings no number back.
-fn beyond(now: UnixTime, seen: Option<UnixTime>) -> Duration {
-    let latest = seen.map_or(now, |seen| seen.max(now));
+/// The time now, with the part of a second that this machine's clock has: two restorations within a second
+/// differ.
+fn moment(now: UnixTime) -> Duration {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    let micros = since_1970.map_or(0, |since| since.subsec_micros());
-    Duration::from_secs(latest.as_secs()) + Duration::from_micros(micros.into())
+    let now = Duration::from_secs(now.as_secs());
+    since_1970.map_or(now, |since| since.max(now))
+}
+
+/// How long ago the backup was made; since the root began if a clock that was ahead says when, so that this
+/// grows with the time as well.
+fn passed(moment: Duration, made: Option<UnixTime>, begun: UnixTime) -> Duration {
+    let since = |time: UnixTime| moment.checked_sub(Duration::from_secs(time.as_secs()));
+    let since_made = made.and_then(since);
+    since_made.or_else(|| since(begun)).unwrap_or_default()
 }

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use rustls_pki_types::UnixTime;
 use scb_certs::ServiceName;
-use scb_cli::{Failure, counted, local_time, note, printable, rfc3339, say};
+use scb_cli::{Failure, counted, local_time, printable, rfc3339, say};
 use serde_json::json;
 
 use super::listing::say_json;
 use super::progress::bar;
+use super::root::Numbers;
 use super::{Desk, now};
 use crate::backup::{
-    Backup as Made, Restored, Stage, back_up, back_up_into, require_directory, restore, thin,
+    Backup as Made, Moment, Restored, Stage, back_up, back_up_into, require_directory, restore, thin,
 };
 use crate::store::Witness;
-use crate::warnings::CLOCK_AHEAD;
 use crate::{Error, open_home};
 
 const BACKUP_EXAMPLES: &str = "\
@@ -37,7 +37,11 @@ const RESTORE_EXAMPLES: &str = "\
 Examples:
   cuhk restore /var/backups/cuhk-2026-11-21.zip --home /srv/cuhk-restored
 
-Only to a directory that does not exist yet. Stop the old server first and never start it again.";
+Only to a directory that does not exist yet. Stop the old server first and never start it again.
+
+By a clock that is 31 days ahead of all that is in the backup nothing is restored (`clock_ahead`):
+the numbers of revocation lists go by it. If it is right, and the backup that old, say so:
+--clock-is-right.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = BACKUP_EXAMPLES)]
@@ -59,6 +63,8 @@ pub(super) struct Restore {
     /// File that `cuhk backup` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 pub(super) fn run_backup(desk: &Desk<'_>, arguments: &Backup) -> Result<(), Failure> {
@@ -139,8 +145,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         certificates,
         witnesses,
         services,
-        believed,
-    } = restored(desk, &arguments.file)?;
+    } = restored(desk, arguments)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
     let begins = [
         format!("{}: restored from {}", shown(dir), shown(&arguments.file)),
@@ -155,14 +160,16 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         say(&line)?;
     }
     SIGNED_SINCE.iter().try_for_each(|line| say(line))?;
-    if let Err(ahead) = believed {
-        note(&format!("warning: {ahead}; {CLOCK_AHEAD}"))?;
-    }
     Ok(())
 }
 
 /// With a bar on a terminal, if it takes long.
-fn restored(desk: &Desk<'_>, file: &Path) -> Result<Restored, Error> {
+fn restored(desk: &Desk<'_>, arguments: &Restore) -> Result<Restored, Error> {
+    let moment = Moment {
+        now: now(),
+        clock: desk.clock,
+        beyond: arguments.numbers.beyond,
+    };
     let mut at = None;
     let mut drawn = ProgressBar::hidden();
     let mut watch = |stage, done, all| {
@@ -173,7 +180,7 @@ fn restored(desk: &Desk<'_>, file: &Path) -> Result<Restored, Error> {
         }
         drawn.set_position(done);
     };
-    let restored = restore(file, desk.dir, (now(), desk.clock), desk.act(), &mut watch);
+    let restored = restore(&arguments.file, desk.dir, moment, desk.act(), &mut watch);
     drawn.finish_and_clear();
     restored
 }

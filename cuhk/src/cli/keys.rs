@@ -16,6 +16,7 @@ use serde_json::json;
 use self::ceremony::{rotate_issuer, rotate_root};
 use super::listing::{Moment, say_json};
 use super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
+use super::root::Numbers;
 use super::{Desk, now, open};
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -121,6 +122,8 @@ pub(super) enum Command {
         out: PathBuf,
         #[command(flatten)]
         passphrase: IssuersPassphrase,
+        #[command(flatten)]
+        numbers: Numbers,
     },
     /// Sign a request with the root's key, on the machine that has it
     #[command(after_help = SIGN_EXAMPLES)]
@@ -219,7 +222,11 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
             which,
             out,
             passphrase,
-        } => ceremony::write_request(&home, &store, which, &out, &passphrase),
+            numbers,
+        } => {
+            numbers.go_beyond(&store)?;
+            ceremony::write_request(&home, &store, which, &out, &passphrase)
+        }
         Command::Import { file, passphrase } => {
             ceremony::take_in(&home, &store, &file, &passphrase)
         }

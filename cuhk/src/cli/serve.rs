@@ -125,9 +125,7 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
         say(&format!("FAULT {fault}: {}", fault.done()))?;
         unlocked.commit(fault);
     }
-    if clock == ClockCheck::AgainstRecords {
-        unlocked.check_clock(now())?;
-    }
+    unlocked.check_clock(clock, now())?;
     if let Some(most) = arguments.max_connections {
         unlocked.limit_connections(most);
     }

@@ -13,7 +13,9 @@ use crate::issuers::{counting_roots, read_certificate};
 use crate::roster_import::interrupted;
 use crate::store::{AuthorityKind, CrlSigner, Records, Store};
 use crate::time::later;
-use crate::warnings::{AHEAD, CLOCK_AHEAD, ROOT_ENDED, unsigned_since_restored};
+use crate::warnings::{
+    AHEAD, CLOCK_AHEAD, ROOT_ENDED, SIGN_SINCE_RESTORED, unsigned_since_restored,
+};
 use crate::{Error, clock};
 
 /// A list that `serve` signs has less than this left only if nothing serves: 12 h.
@@ -255,7 +257,7 @@ fn bundle(records: &Records<'_>) -> Result<Finding, Error> {
     let bundles = records.bundles();
     let number = bundles.sequence()?;
     Ok(match bundles.may_be_behind()? {
-        true => Finding::warn(CHECK, unsigned_since_restored(number), "cuhk root sign-crl"),
+        true => Finding::warn(CHECK, unsigned_since_restored(number), SIGN_SINCE_RESTORED),
         false => Finding::ok(CHECK, format!("number {number} is handed out")),
     })
 }

@@ -121,6 +121,11 @@ impl Error {
                 "nothing was done; set the clock (`timedatectl` shows it) and do the same again; if \
                  it is right and was ahead before, say so once: add --clock-is-right"
             }
+            Self::ClockBeforeRoot { .. } => {
+                "nothing was done; set the clock (`timedatectl` shows it) and do the same again: \
+                 --clock-is-right helps no clock from before the root. If it is right, it was ahead when \
+                 `cuhk init` ran, and nothing of this home counts yet: make a new one"
+            }
             Self::ClockAhead { .. } => CLOCK_AHEAD,
             Self::LogContradicted { .. } => {
                 "put back the database and the directory `log` of the same time; never remove \
@@ -294,7 +299,7 @@ impl Error {
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",
-            Self::ClockSetBack { .. } => "clock_set_back",
+            Self::ClockSetBack { .. } | Self::ClockBeforeRoot { .. } => "clock_set_back",
             Self::ClockAhead { .. } => "clock_ahead",
             Self::RecordInvalid { .. }
             | Self::ListMissing(_)

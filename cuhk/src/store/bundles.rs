@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_protocol::SignedBundle;
 
-use super::convert;
+use super::{Status, convert};
 use crate::Error;
 
 /// The trust bundles that roots have signed.
@@ -83,9 +83,9 @@ impl<'a> TrustBundles<'a> {
         convert::number(last.unwrap_or(0))
     }
 
-    /// The number of the next one. After a restoration it is the time, so that it is ahead of all
-    /// that were signed since the backup, also if the same backup was restored before: nobody signs
-    /// as many as there are seconds.
+    /// The number of the next one. After a restoration it is the time or the epoch, whichever is later, so
+    /// that it is ahead of all that were signed since the backup, also if the same backup was restored
+    /// before or a clock was ahead then ([`Status::jump`]).
     ///
     /// # Errors
     ///
@@ -93,12 +93,14 @@ impl<'a> TrustBundles<'a> {
     pub fn next_number(&self, now: UnixTime) -> Result<u64, Error> {
         let next = self.sequence()?.saturating_add(1);
         Ok(match self.may_be_behind()? {
-            true => next.max(now.as_secs()),
+            true => next
+                .max(now.as_secs())
+                .max(Status::on(self.connection).epoch()?),
             false => next,
         })
     }
 
-    /// Writes down that this is the database of a backup.
+    /// Writes down that this is the database of a backup, or that others know of a later one.
     ///
     /// # Errors
     ///
@@ -194,6 +196,9 @@ mod tests {
                 assert_eq!(next(next_day)?, (false, 1_800_086_401));
                 bundles.restored()?;
                 assert_eq!(next(day)?, (true, 1_800_086_401), "a clock that is behind");
+                // What the epoch reaches after a clock that was ahead.
+                records.status().go_beyond(1_900_000_000_000_000)?;
+                assert_eq!(next(day)?, (true, 1_900_000_000_000_001));
                 Ok(())
             })
             .unwrap();

@@ -62,13 +62,32 @@ impl<'a> Status<'a> {
     /// Goes on to the epoch of this moment, counted since 1970: beyond all that may have been used
     /// since an old backup was made, also after it was restored before.
     ///
+    /// The epoch and `seen`, the latest time in the records, are later than that if a clock was ahead when
+    /// they were written. Then it goes beyond them by the time that has `passed` since the backup, so that the
+    /// next restoration is beyond this one as well.
+    ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn jump(&self, moment: Duration) -> Result<u64, Error> {
-        let microseconds = u64::from(moment.subsec_micros());
-        let seconds = moment.as_secs().saturating_mul(PER_SECOND);
-        self.reach(seconds.saturating_add(microseconds))
+    pub fn jump(
+        &self,
+        moment: Duration,
+        seen: Option<UnixTime>,
+        passed: Duration,
+    ) -> Result<u64, Error> {
+        let seen = seen.map_or(0, |seen| seen.as_secs().saturating_mul(PER_SECOND));
+        let reached = seen.max(self.epoch()?);
+        self.reach(epochs(moment).max(reached.saturating_add(epochs(passed))))
+    }
+
+    /// Goes beyond a number of which somebody knows that it was given: an epoch, or the number of a list or
+    /// of a trust bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn go_beyond(&self, number: u64) -> Result<u64, Error> {
+        self.reach(number.saturating_add(1))
     }
 
     /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that
@@ -88,6 +107,12 @@ impl<'a> Status<'a> {
             .execute([convert::integer(next)])?;
         Ok(next)
     }
+}
+
+/// As many as this time has: one for each microsecond.
+fn epochs(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(PER_SECOND);
+    seconds.saturating_add(time.subsec_micros().into())
 }
 
 #[cfg(test)]
@@ -142,20 +167,62 @@ mod tests {
             .write_blocking(move |records| {
                 let status = records.status();
                 let backup = status.advance(now)?;
-                let mut last = status.jump(moment(0))?;
+                let mut last = status.jump(moment(0), None, Duration::ZERO)?;
                 for _ in 0..500 {
                     last = status.advance(now)?;
                 }
                 let sql = "UPDATE status SET epoch = ?1";
                 let again = [convert::integer(backup)];
                 records.connection.execute(sql, again)?;
-                assert!(status.jump(moment(1))? > last);
+                assert!(status.jump(moment(1), None, Duration::ZERO)? > last);
                 assert!(last < 1 << 53, "JSON carries no more");
                 // A clock that went back brings nothing back.
                 let before = status.epoch()?;
-                assert_eq!(status.jump(Duration::from_secs(1))?, before + 1);
+                let back = status.jump(Duration::from_secs(1), None, Duration::ZERO)?;
+                assert_eq!(back, before + 1);
                 Ok(())
             })
             .unwrap();
+    }
+
+    /// A backup has what a clock recorded that was years ahead.
+    #[test]
+    fn where_a_clock_was_ahead_each_restoration_is_beyond_the_one_before_it_whichever_backup_it_is_of()
+     {
+        let (_dir, store) = temporary();
+        let at = |seconds| convert::time(seconds).unwrap();
+        let (now, ahead) = (1_795_000_000, 1_864_000_000);
+        // (made at, epoch in it), restored at: what it goes on with.
+        let restored = |(made, epoch): (i64, u64), when: i64| {
+            store
+                .write_blocking(move |records| {
+                    let sql = "UPDATE status SET epoch = ?1";
+                    let back = [convert::integer(epoch)];
+                    records.connection.execute(sql, back)?;
+                    let of = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+                    let status = records.status();
+                    status.jump(of(when), Some(at(ahead)), of(when - made))?;
+                    for _ in 0..500 {
+                        status.advance(at(when))?;
+                    }
+                    status.epoch()
+                })
+                .unwrap()
+        };
+        let first = (now, ahead.unsigned_abs());
+        let mut last = 0;
+        for when in [now + 8, now + 9, now + 16] {
+            let next = restored(first, when);
+            assert!(next > last + 500, "{next} after {last}");
+            last = next;
+        }
+        // One of a home that was restored, and then the first again.
+        let second = (now + 20, last);
+        for (backup, when) in [(second, now + 30), (second, now + 31), (first, now + 32)] {
+            let next = restored(backup, when);
+            assert!(next > last + 500, "{next} after {last}");
+            last = next;
+        }
+        assert!(last < 1 << 53, "JSON carries no more");
     }
 }
