@@ -4,25 +4,25 @@
 //! provably grew. Before a log is gone on with, it is compared with what CUHK has seen of it: one
 //! that is behind that, or another one, is an old backup or a fork, and this server does not run.
 
+mod endorsed;
 mod lost;
 mod offered;
 mod told;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls_pki_types::UnixTime;
 use scb_certs::{ServiceName, SpiffeId, TrustStore};
 use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
-    CosignedCheckpoint, ExpectCosignature, ExpectEndorsement, ExpectSeen, SeenByWitness, Standing,
-    WitnessAnswer,
+    CosignedCheckpoint, ExpectCosignature, ExpectSeen, SeenByWitness, Standing, WitnessAnswer,
 };
 use scb_protocol::{Code, Refusal, SignedLogKeys, Step, VerifiedLogKeys};
 use scb_storage::PublishedLog;
-use scb_tlog::{VerifierKey, root};
+use scb_tlog::root;
 use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -31,6 +31,7 @@ pub(crate) use self::lost::{Lost, Missing};
 use self::offered::{off_the_runtime, offer};
 pub(crate) use self::told::failure;
 use self::told::not_compared;
+use self::turns::Turn;
 use super::link::Link;
 use super::worker::unusable;
 use super::{CuhkAddress, ListsNow, ListsThen, is_away};
@@ -50,9 +51,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often CUHK is asked whether it is there although no log grows: one that was put back from a
 /// backup is not told by its answers on this connection, but by its end.
 const STILL_THERE: Duration = Duration::from_secs(5);
-/// An endorsement is asked for anew when it is so old, so that its signer's certificate is in force
-/// when receipts are made.
-const ENDORSEMENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The task that has this server's logs witnessed.
 pub(crate) struct LogWitness {
@@ -177,6 +175,9 @@ impl LogWitness {
             let watched = self.watch().await;
             // Who answers next may have been put back from a backup.
             self.known.values_mut().for_each(|known| known.seen = None);
+            let all = self.in_order();
+            let left = all.iter().filter(|(turn, ..)| *turn != Turn::Through);
+            self.witnessed.tally().left(left.count());
             match watched {
                 Ok(()) => {}
                 Err(Trouble::Astray(failure)) => return failure,
@@ -199,7 +200,13 @@ impl LogWitness {
         let mut answered = Instant::now();
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
-            for (name, log) in self.logs.all() {
+            let all = self.in_order();
+            let mut left = all
+                .iter()
+                .filter(|(turn, ..)| *turn != Turn::Through)
+                .count();
+            for (turn, name, log) in all {
+                self.witnessed.tally().left(left);
                 if self.is_paused(&name) {
                     continue;
                 }
@@ -210,7 +217,15 @@ impl LogWitness {
                     self.known(&name).paused = Some(Instant::now() + PAUSE);
                 }
                 witnessed?;
+                if turn != Turn::Through {
+                    left = left.saturating_sub(1);
+                }
+                // Whoever hands in now waits for no log that is still.
+                if turn != Turn::Grown && grown.has_changed().unwrap_or(false) {
+                    break;
+                }
             }
+            self.witnessed.tally().left(left);
             if answered.elapsed() > STILL_THERE {
                 link.by(Instant::now() + PATIENCE).status().await?;
                 answered = Instant::now();
@@ -231,11 +246,10 @@ impl LogWitness {
     ) -> Result<(), Trouble> {
         match self.hand_in(link, name, log).await {
             Err(Trouble::Refused(unknown)) if unknown.code == Code::NotFound => {
-                tracing::warn!(
-                    "CUHK does not know the log {name} any more: it is told of it again"
-                );
                 let known = self.known(name);
                 (known.is_forgotten, known.seen) = (true, None);
+                // With a refusal CUHK ends a connection.
+                *link = self.open().await?;
                 self.hand_in(link, name, log).await
             }
             done => done,
@@ -253,8 +267,8 @@ impl LogWitness {
             return Ok(());
         }
         link.by(Instant::now() + PATIENCE);
-        let keys = self.keys(link, name, log.key()).await?;
         let mut old = self.compared(link, name, log).await?;
+        let keys = self.keys(link, name, log.key()).await?;
         let is_kept = |witnessed: &Witnessed| {
             let newest = witnessed.newest(name);
             newest.is_some_and(|newest| newest.keys == keys.1 && newest.checkpoint.size() >= size)
@@ -326,6 +340,15 @@ impl LogWitness {
         }
         let (expect, request) = ExpectSeen::new(log.key().clone());
         let seen = expect.handle(link.ask(&request).await?)?;
+        if seen.head().size == 0 {
+            // It answers nothing else of a log that it does not know: it is told of it before it is asked.
+            self.known(name).is_forgotten = true;
+            if self.witnessed.newest(name).is_some() {
+                tracing::warn!(
+                    "CUHK does not know the log {name} any more: it is told of it again"
+                );
+            }
+        }
         self.check(name, log, &seen).await
     }
 
@@ -347,82 +370,10 @@ impl LogWitness {
         }
     }
 
-    /// CUHK's endorsement: the one at hand if it counts and is not old, else a new one.
-    async fn keys(
-        &mut self,
-        link: &mut Link,
-        name: &LogName,
-        key: &VerifierKey,
-    ) -> Result<(SignedLogKeys, VerifiedLogKeys), Trouble> {
-        let at_hand = self.keys_at_hand(name, key).await?;
-        if let (Some(keys), false) = (at_hand, self.known(name).is_forgotten) {
-            return Ok(keys);
-        }
-        let (expect, request) = ExpectEndorsement::new(self.service.clone(), key.clone());
-        let reply = link.ask(&request).await?;
-        let keys = expect.handle(reply, &self.lists(), self.clock.now())?;
-        self.store.keep_endorsement(name, &keys.0).await?;
-        let known = self.known(name);
-        (known.keys, known.is_forgotten) = (Some(keys.clone()), false);
-        Ok(keys)
-    }
-
-    async fn keys_at_hand(
-        &mut self,
-        name: &LogName,
-        key: &VerifierKey,
-    ) -> Result<Option<(SignedLogKeys, VerifiedLogKeys)>, Trouble> {
-        let signed = match self.known(name).keys.take() {
-            Some((signed, _)) => Some(signed),
-            None => self.store.endorsement(name).await?,
-        };
-        let keys = signed.and_then(|signed| {
-            let verified = self.verify(&signed, key)?;
-            Some((signed, verified))
-        });
-        self.known(name).keys.clone_from(&keys);
-        self.recall(name, keys.as_ref()).await?;
-        let now = self.clock.now();
-        Ok(keys.filter(|(_, verified)| is_young(verified, now)))
-    }
-
-    /// What an earlier run kept counts from the start on.
-    async fn recall(
-        &mut self,
-        name: &LogName,
-        keys: Option<&(SignedLogKeys, VerifiedLogKeys)>,
-    ) -> Result<(), Trouble> {
-        let (Some((signed, verified)), None) = (keys, self.witnessed.newest(name)) else {
-            return Ok(());
-        };
-        let read =
-            |note: String| CosignedCheckpoint::read(&note, verified.log(), verified.witness()).ok();
-        if let Some(checkpoint) = self.store.cosigned(name).await?.and_then(read) {
-            let lists = self.store.lists_of_cosigned(name).await?;
-            let lists = lists.and_then(|pem| ListsThen::read(&pem).ok());
-            let lists = lists.map_or_else(|| self.lists_now(), Arc::new);
-            let cosigned = Cosigned {
-                checkpoint,
-                endorsement: signed.clone(),
-                keys: verified.clone(),
-                lists,
-            };
-            self.witnessed.set(name, cosigned);
-        }
-        Ok(())
-    }
-
     /// Without lists in force CUHK is not recognised, and nothing cosigned.
     fn lists_now(&mut self) -> Arc<ListsThen> {
         let trust = self.lists();
         self.lists_now.of(&trust)
-    }
-
-    fn verify(&self, signed: &SignedLogKeys, key: &VerifierKey) -> Option<VerifiedLogKeys> {
-        let (keys, signature) = (signed.keys.as_bytes(), &signed.signature);
-        let (trust, now) = (self.lists(), self.clock.now());
-        let verified = VerifiedLogKeys::verify(keys, signature, &trust, &self.service, now);
-        verified.ok().filter(|verified| verified.log() == key)
     }
 
     /// Durable first, told second.
@@ -476,9 +427,4 @@ impl LogWitness {
         let until = self.known.get(name).and_then(|known| known.paused);
         until.is_some_and(|until| Instant::now() < until)
     }
-}
-
-fn is_young(keys: &VerifiedLogKeys, now: UnixTime) -> bool {
-    let age = now.as_secs().saturating_sub(keys.issued_at().as_secs());
-    age < ENDORSEMENT_AGE.as_secs()
 }

@@ -32,6 +32,7 @@ pub(super) struct Metrics {
     witness_requests: Family<Asked, Counter>,
     cosignature_age: Family<Witness, Measured>,
     pending: Gauge,
+    unseen_logs: Gauge,
     altered: Gauge,
 }
 
@@ -66,6 +67,7 @@ impl Metrics {
             witness_requests: Family::default(),
             cosignature_age: Family::default(),
             pending: Gauge::default(),
+            unseen_logs: Gauge::default(),
             altered: Gauge::default(),
         };
         metrics.register(&mut registry);
@@ -149,6 +151,11 @@ impl Metrics {
             "Submissions whose entry has not been cosigned by as many witnesses as are wanted",
             self.pending.clone(),
         );
+        registry.register(
+            "logs_unseen_by_cuhk",
+            "Logs of which CUHK has not said since it was last connected that it has seen all",
+            self.unseen_logs.clone(),
+        );
     }
 
     pub(super) fn witnesses(&self, counts: &Counts, now: UnixTime) {
@@ -163,6 +170,8 @@ impl Metrics {
             let age = self.cosignature_age.get_or_create(&Witness { witness });
             age.set(seconds_between(from_seconds(*last), now));
         }
+        self.unseen_logs
+            .set(i64::try_from(counts.left).unwrap_or(i64::MAX));
     }
 
     pub(super) fn pending(&self, receipts: u64) {

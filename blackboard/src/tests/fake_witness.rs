@@ -28,6 +28,10 @@ pub(super) struct FakeWitness {
     pub(super) lose_answers: bool,
     /// How often a key was endorsed.
     pub(super) endorsed: usize,
+    /// The logs of which it has cosigned something, in that order.
+    pub(super) cosigned: Vec<String>,
+    /// How often it refused: each time the connection ends.
+    pub(super) refused: usize,
     /// The most entries that came in one message.
     pub(super) most: usize,
 }
@@ -42,6 +46,8 @@ impl FakeWitness {
             logs: BTreeMap::new(),
             lose_answers: false,
             endorsed: 0,
+            cosigned: Vec::new(),
+            refused: 0,
             most: 0,
         }
     }
@@ -88,6 +94,7 @@ impl FakeWitness {
                 let name = offered.log().name().to_string();
                 let seen = self.logs.get(&name);
                 let known = seen.map(|seen| seen.known.clone());
+                self.refused += usize::from(known.is_none());
                 let known = known.ok_or_else(|| Refusal::new(Code::NotFound, Step::Six))?;
                 match offered.judge(&known)? {
                     Judgement::Stale => Ok(self.shown(&name)),
@@ -118,6 +125,7 @@ impl FakeWitness {
         grown: &GrownServiceLog,
         campus: &TestCampus,
     ) -> Result<Reply, Refusal> {
+        self.cosigned.push(name.to_owned());
         let checkpoint = grown.growth().checkpoint();
         let seen = self.logs.get_mut(name).unwrap();
         seen.known.head = checkpoint.head();

@@ -215,6 +215,49 @@ async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
     campus.stop().await;
 }
 
+/// Whoever hands in waits for none that is still, and CUHK has to refuse none of them: each refusal would end
+/// the connection, with a pause before the next one.
+#[tokio::test]
+async fn a_cuhk_that_was_put_back_sees_fifty_logs_over_one_connection_and_the_grown_one_first() {
+    let mut campus = Campus::with(|config| config.outage = Outage::Tokens).await;
+    hand_in(&campus).await;
+    let others: Vec<LogName> = (0..50)
+        .map(|number| format!("campus.test/blackboard/SANDBOX/ended-{number}"))
+        .map(|name| name.parse().unwrap())
+        .collect();
+    let mut connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for name in &others {
+        let rules = Entry::Rules(Contents::new());
+        log::append(&transaction, name, from_seconds(1000), rules).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(connection);
+    let all_seen = || {
+        let state = campus.cuhk.state.lock().unwrap();
+        let size = |name: &LogName| state.witness.size(&name.to_string());
+        others.iter().all(|name| size(name) == 1)
+    };
+    eventually("all are witnessed", all_seen).await;
+
+    // It is put back from a backup that is older than all of them.
+    campus.cuhk.stop().await;
+    campus.three().hand_in().await.unwrap();
+    campus.cuhk.set(|state| {
+        state.witness.logs.clear();
+        state.witness.cosigned.clear();
+    });
+    campus.cuhk.resume().await;
+    eventually("all are witnessed again", all_seen).await;
+    {
+        let state = campus.cuhk.state.lock().unwrap();
+        assert_eq!(state.witness.cosigned[0], log_name().to_string());
+        assert_eq!(state.witness.refused, 0);
+    }
+    witnessed(&campus).await;
+    campus.stop().await;
+}
+
 #[tokio::test]
 async fn a_home_that_began_anew_is_told_that_its_logs_have_another_key() {
     let (campus, ..) = backed_up(Outage::Refuse).await;

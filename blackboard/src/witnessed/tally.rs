@@ -19,6 +19,8 @@ pub(crate) struct Counts {
     pub(crate) requests: BTreeMap<(String, &'static str), u64>,
     /// When each witness cosigned last, by its own clock, in seconds since 1970.
     pub(crate) last: BTreeMap<String, u64>,
+    /// Of how many logs it is not known that CUHK, as it is now, has seen all.
+    pub(crate) left: usize,
 }
 
 impl Tally {
@@ -36,6 +38,11 @@ impl Tally {
         let mut counts = self.counts();
         let last = counts.last.entry(witness.to_owned()).or_default();
         *last = at.max(*last);
+    }
+
+    /// Of so many logs it is not known that CUHK has seen all.
+    pub(crate) fn left(&self, logs: usize) {
+        self.counts().left = logs;
     }
 
     /// What was counted until now.
