@@ -84,7 +84,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         let failure = failure.with_remedy("see `blackboard --help`");
         return Err(failure.with_code("no_command").into());
     };
-    require_own(&home, command.uses())?;
+    match &command {
+        Command::Init(_) => scb_cli::require_own_place(&home, Role::Blackboard, DATABASE)?,
+        other => require_own(&home, other.uses())?,
+    }
     match command {
         Command::Serve(Serve {
             sandbox: Some(_), ..

@@ -295,6 +295,11 @@ fn require_own(dir: &Path) -> Result<(), Error> {
     Ok(scb_cli::require_own(dir, Role::Cuhk, path::DATABASE)?)
 }
 
+/// [`require_own`], where a home is to be made.
+fn require_own_place(dir: &Path) -> Result<(), Error> {
+    Ok(scb_cli::require_own_place(dir, Role::Cuhk, path::DATABASE)?)
+}
+
 /// The home and its records, to be read; `serve` may run meanwhile.
 fn open(dir: &Path) -> Result<(Home, Store), Error> {
     match open_by(dir, Store::open_to_read) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use crate::campus::{ByHand, Ran};
+use crate::campus::{ByHand, Ran, program};
 
 /// Nobody's, in most systems.
 const ANOTHER: Option<u32> = Some(65534);
@@ -109,4 +109,53 @@ fn root_neither_makes_nor_serves_the_home_of_cuhks_user() {
     refused(&campus, "cuhk", &[serve]);
     chown(&database, ROOT, None).unwrap();
     drop(campus.serve_cuhk());
+}
+
+/// The directory is the service's; the home in it comes into being by this very command.
+#[test]
+fn root_makes_no_home_where_the_directory_is_another_users() {
+    let campus = ByHand::new();
+    let place = campus.path("var");
+    fs::create_dir(&place).unwrap();
+    if chown(&place, ANOTHER, None).is_err() {
+        return;
+    }
+    campus.init().succeeded();
+    let cuhk = campus.serve_cuhk();
+    let backup = campus.path("backup.zip");
+    campus
+        .cuhk(&["backup", backup.to_str().unwrap()])
+        .succeeded();
+    let address = cuhk.address();
+    let lines: [(&str, &str); 3] = [
+        (
+            "cuhk",
+            "init --passphrase-file issuers.pass --root-passphrase-file root.pass",
+        ),
+        ("cuhk", "restore backup.zip"),
+        (
+            "blackboard",
+            &format!(
+                "init --cuhk {address} --ca cuhk.home/ca.pem --code-file none --dns localhost"
+            ),
+        ),
+    ];
+    // Also where more than one directory is missing.
+    for home in ["home", "lib/home"] {
+        let home = place.join(home);
+        for (role, line) in &lines {
+            let mut command = program(role);
+            command.current_dir(campus.path("."));
+            command.arg("--home").arg(&home).args(line.split(' '));
+            is_refused(&Ran::of(&mut command), role);
+            assert_eq!(below(&place), BTreeSet::new(), "{line}");
+        }
+    }
+    let restore = |from: &Path| {
+        let mut command = program("cuhk");
+        command.current_dir(from).arg("restore").arg(&backup);
+        Ran::of(command.args(["--home", "home"]))
+    };
+    is_refused(&restore(&place), "cuhk");
+    restore(&campus.path(".")).succeeded();
 }

@@ -1,7 +1,7 @@
 //! What the system says about a file: who may touch it, and how much room there is beside it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{self, Path};
 
 use crate::{Error, Role};
 
@@ -64,6 +64,24 @@ pub fn require_own(dir: &Path, role: Role, records: &str) -> Result<(), Error> {
         Err(_) => is_own_dir(dir),
     };
     match is_own {
+        true => Ok(()),
+        false => Err(Error::HomeOfAnother {
+            path: dir.to_owned(),
+            role,
+        }),
+    }
+}
+
+/// [`require_own`], for a command that makes a home: as long as there is none, the nearest directory above it
+/// says whose it would be.
+///
+/// # Errors
+/// [`Error::HomeOfAnother`].
+pub fn require_own_place(dir: &Path, role: Role, records: &str) -> Result<(), Error> {
+    require_own(dir, role, records)?;
+    let whole = path::absolute(dir).map_err(Error::file("look at", dir))?;
+    let nearest = whole.ancestors().find(|above| above.exists());
+    match nearest.is_none_or(is_own_dir) {
         true => Ok(()),
         false => Err(Error::HomeOfAnother {
             path: dir.to_owned(),

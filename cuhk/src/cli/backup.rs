@@ -12,7 +12,7 @@ use serde_json::json;
 use super::listing::say_json;
 use super::progress::bar;
 use super::root::Numbers;
-use super::{Desk, now};
+use super::{Desk, now, require_own_place};
 use crate::backup::{
     Backup as Made, Moment, Restored, Stage, back_up, back_up_into, require_directory, restore, thin,
 };
@@ -137,6 +137,7 @@ fn tell(backup: &Made, removed: &[PathBuf], keep: Option<NonZeroUsize>) -> Resul
 
 pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Failure> {
     let dir = desk.dir;
+    require_own_place(dir)?;
     let Restored {
         made_at,
         root,

@@ -7,7 +7,7 @@ use scb_certs::{Certificate, Fingerprint, Passphrase, TrustDomain};
 use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
 
 use super::passphrases::Passphrases;
-use super::{Desk, now, require_own};
+use super::{Desk, now, require_own_place};
 use crate::addresses::{dns_name, once, public_url, server_address, trust_domain};
 use crate::config::path;
 use crate::passphrases::{Locked, MIN_CHARACTERS, check_different, check_length};
@@ -101,7 +101,7 @@ impl Arguments {
 
 pub(super) fn run(desk: &Desk<'_>, arguments: Arguments) -> Result<(), Failure> {
     let dir = desk.dir;
-    require_own(dir)?;
+    require_own_place(dir)?;
     if let Some(root) = existing(dir)? {
         arguments.check_same(dir, &root)?;
         say(&format!(
