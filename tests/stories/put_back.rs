@@ -119,6 +119,8 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     // Whoever knows the number beforehand says so when it is put back.
     let last = dir.path().join("last");
     campus.cuhk.stop();
+    // It may be another one that comes back.
+    until_unseen(&blackboard, 1);
     let restore = ["restore", old.to_str().unwrap(), "--beyond"];
     let beyond = (beyond.parse::<u64>().unwrap() + 1_000_000).to_string();
     on(&last, &[&restore[..], &[&beyond]].concat()).succeeded();
@@ -127,4 +129,16 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     on(&last, &sign).succeeded();
     serve_from(&mut campus, &last);
     hands_in(&campus);
+    until_unseen(&blackboard, 0);
+}
+
+/// Waits until Blackboard says of so many logs that CUHK may not have seen all of them.
+#[track_caller]
+fn until_unseen(blackboard: &str, logs: u32) {
+    let line = format!("\nblackboard_logs_unseen_by_cuhk {logs}\n");
+    let begun = Instant::now();
+    while !get(blackboard, "/metrics").1.contains(&line) {
+        assert!(begun.elapsed() < LONG, "{logs}");
+        std::thread::yield_now();
+    }
 }

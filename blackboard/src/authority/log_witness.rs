@@ -39,8 +39,8 @@ use crate::failure::failure as failed;
 use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::{Register, Store};
+use crate::witnessed::Witnessed;
 use crate::witnessed::tally::{COSIGNED, CUHK};
-use crate::witnessed::{Cosigned, Witnessed};
 
 /// Between two looks, if no log tells that it has grown; and after CUHK was away.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -386,13 +386,7 @@ impl LogWitness {
         let pem = Arc::clone(lists.pem());
         let kept = self.store.keep_cosigned(name, &checkpoint, pem);
         kept.await?;
-        let cosigned = Cosigned {
-            checkpoint,
-            endorsement: signed.clone(),
-            keys: verified.clone(),
-            lists,
-        };
-        self.witnessed.set(name, cosigned);
+        self.tell(name, (checkpoint, lists), (signed, verified));
         Ok(())
     }
 

@@ -73,15 +73,25 @@ impl LogWitness {
             let lists = self.store.lists_of_cosigned(name).await?;
             let lists = lists.and_then(|pem| ListsThen::read(&pem).ok());
             let lists = lists.map_or_else(|| self.lists_now(), Arc::new);
-            let cosigned = Cosigned {
-                checkpoint,
-                endorsement: signed.clone(),
-                keys: verified.clone(),
-                lists,
-            };
-            self.witnessed.set(name, cosigned);
+            self.tell(name, (checkpoint, lists), (signed, verified));
         }
         Ok(())
+    }
+
+    /// Whoever makes receipts knows of it from now on.
+    pub(super) fn tell(
+        &self,
+        name: &LogName,
+        (checkpoint, lists): (CosignedCheckpoint, Arc<ListsThen>),
+        (signed, verified): (&SignedLogKeys, &VerifiedLogKeys),
+    ) {
+        let cosigned = Cosigned {
+            checkpoint,
+            endorsement: signed.clone(),
+            keys: verified.clone(),
+            lists,
+        };
+        self.witnessed.set(name, cosigned);
     }
 
     fn verify(&self, signed: &SignedLogKeys, key: &VerifierKey) -> Option<VerifiedLogKeys> {
