@@ -121,7 +121,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
             or_unseen("token-keys", authorities::token_keys(records, now)),
             or_unseen("backup-room", archive::check(records)),
         ];
-        let services = services::check(records, now);
+        let services = services::check(records, now, serving);
         let unseen = |error| vec![Finding::unseen("service-certificate", error)];
         findings.extend(services.unwrap_or_else(unseen));
         let in_use = records.authorities().in_use(now)?.into_iter();

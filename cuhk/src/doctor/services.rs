@@ -1,5 +1,7 @@
 //! Whether every service has a certificate that counts, and renews it in time.
 
+use std::time::Duration;
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{RevocationReason, ServiceName, Validity};
 use scb_cli::{counted, local_time};
@@ -7,6 +9,7 @@ use scb_cli::{counted, local_time};
 use super::{Finding, Outcome};
 use crate::standing::Standing;
 use crate::store::Records;
+use crate::time::later;
 use crate::{Error, Subject};
 
 const CHECK: &str = "service-certificate";
@@ -14,7 +17,17 @@ const CHECK: &str = "service-certificate";
 /// begins with its last third.
 const LATE: u64 = 6;
 
-pub(super) fn check(records: &Records<'_>, now: UnixTime) -> Result<Vec<Finding>, Error> {
+/// So long after a start every service has looked in that can: Blackboard looks every two seconds, and half
+/// a minute after something was wrong.
+const ALL_SEEN: Duration = Duration::from_secs(2 * 60);
+
+/// `serving` is since when `cuhk serve` runs, if it does.
+pub(super) fn check(
+    records: &Records<'_>,
+    now: UnixTime,
+    serving: Option<UnixTime>,
+) -> Result<Vec<Finding>, Error> {
+    let may_come = serving.is_some_and(|since| now < later(since, ALL_SEEN));
     let mut findings = Vec::new();
     for service in records.services().all()? {
         let name = service.name;
@@ -28,7 +41,7 @@ pub(super) fn check(records: &Records<'_>, now: UnixTime) -> Result<Vec<Finding>
         let lost = records.log().lost_since_seen(&name)?;
         let found = judge(&name, &standing, has_code, now);
         findings.push(match found.outcome {
-            Outcome::Ok if lost > 0 => in_doubt(&name, found, lost),
+            Outcome::Ok if lost > 0 && !may_come => in_doubt(&name, found, lost),
             _ => found,
         });
     }
@@ -111,8 +124,6 @@ fn lifetime(validity: &Validity) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
     use scb_certs::{Serial, SigningKey};
 
     use super::*;
@@ -156,7 +167,12 @@ mod tests {
     }
 
     fn found(store: &Store, day: u64) -> Finding {
-        let all = store.read_blocking(move |records| check(records, at(day)));
+        found_beside(store, day, None)
+    }
+
+    /// While a server runs since then.
+    fn found_beside(store: &Store, day: u64, serving: Option<UnixTime>) -> Finding {
+        let all = store.read_blocking(move |records| check(records, at(day), serving));
         all.unwrap().pop().unwrap()
     }
 
@@ -196,6 +212,11 @@ mod tests {
         let doubted = found(&store, 101);
         assert_eq!(doubted.outcome, Outcome::Warn, "{doubted:?}");
         assert!(doubted.seen.contains("the log has 1 entry"), "{doubted:?}");
+        let since = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(101 * DAY - seconds));
+        let just_begun = found_beside(&store, 101, Some(since(119)));
+        assert_eq!(just_begun.outcome, Outcome::Ok, "it may come yet");
+        let long = found_beside(&store, 101, Some(since(120)));
+        assert_eq!(long.outcome, Outcome::Warn);
         let mend = doubted.mend.unwrap();
         assert!(mend.contains("cuhk code issue service/blackboard --replace"));
         type Deed = fn(&Records<'_>) -> Result<(), Error>;
