@@ -11,6 +11,7 @@ mod expiry;
 mod files;
 mod log;
 mod names;
+mod operations;
 mod reach;
 mod records;
 mod services;

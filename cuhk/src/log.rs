@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
 use crate::config::path;
-use crate::store::{CertificateRecord, Log, Store};
+use crate::store::{CertificateRecord, Log, Records, Store};
 
 pub use mending::Mending;
 pub(crate) use mending::with_mending;
@@ -75,6 +75,17 @@ impl IssuanceLog {
         self.log.publish(commitments).await
     }
 
+    async fn pin_operations(&self) -> Result<(), Error> {
+        if self.store.read(is_pinned).await? {
+            return Ok(());
+        }
+        let pin = |records: &Records<'_>| match records.operations().head()? {
+            Some((number, chain, at)) => records.log().pin_operations((number, chain), at),
+            None => Ok(false),
+        };
+        self.store.write(pin).await.map(drop)
+    }
+
     /// Publishes until `shutdown`.
     pub(crate) async fn run(&self, shutdown: &Shutdown) {
         let mut ticks = interval(TICK);
@@ -88,12 +99,26 @@ impl IssuanceLog {
         }
     }
 
-    /// Publishes what waits. Should that fail, the next time does it.
+    /// Enters what operators did since the last time, and publishes what waits. Should that fail, the next
+    /// time does it.
     pub(crate) async fn publish_or_log(&self) {
+        if let Err(error) = self.pin_operations().await {
+            tracing::error!(
+                "cannot enter the operations in the issuance log: {}",
+                with_causes(&error)
+            );
+        }
         if let Err(error) = self.publish().await {
             tracing::error!("cannot publish the issuance log: {}", with_causes(&error));
         }
     }
+}
+
+/// Whether an entry says of all operations how many there are.
+fn is_pinned(records: &Records<'_>) -> Result<bool, Error> {
+    let head = records.operations().head()?;
+    let pin = records.log().pin()?.map(|pin| (pin.operations, pin.chain));
+    Ok(head.is_none_or(|(number, chain, _)| pin == Some((number, chain))))
 }
 
 /// The name of the log in its checkpoints.

@@ -42,6 +42,7 @@ pub(crate) use clock_trust::{ClockTrust, Trust};
 pub use codes::{CodeRecord, Codes, OpenCode};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
+pub(crate) use log::Pin;
 pub use log::{Contradiction, Log, LoggedEntry, Place, Removed, Witness};
 pub(crate) use operations::{Act, Operation, Operations};
 pub use pruning::{Pruned, Pruning};

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::campus::{ByHand, Campus, Ran, program};
+use crate::years::finding;
 
 const SID: &str = "1155000003";
 
@@ -189,4 +190,81 @@ fn a_backup_has_them_and_whoever_restores_it_is_noted_and_an_altered_one_is_foun
     cuhk(&["operations", "list", "--json"]).refused(5, "damaged");
     let doctor = cuhk(&["doctor", "--json"]);
     assert!(doctor.stdout.contains("operation"), "{doctor:#?}");
+}
+
+/// What `cuhk doctor` finds of this check.
+fn found(campus: &ByHand, check: &str) -> (String, String) {
+    finding(&campus.cuhk(&["doctor", "--json"]), check)
+}
+
+fn until(campus: &ByHand, check: &str, words: &str) {
+    let begun = std::time::Instant::now();
+    loop {
+        let (_, seen) = found(campus, check);
+        if seen.contains(words) {
+            return;
+        }
+        assert!(begun.elapsed().as_secs() < 30, "{check}: {seen}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn what_operators_did_is_in_the_log_that_blackboard_cosigns() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus
+        .roster("sid,name,email,programme\n1155000003,One,,CSCI\n1155000004,Two,,CSCI\n")
+        .succeeded();
+    let cuhk = campus.serve_cuhk();
+    let _blackboard = campus.serve_blackboard(&cuhk);
+    campus
+        .cuhk(&["roster", "suspend", "1155000004"])
+        .succeeded();
+    let listed = campus
+        .cuhk(&["operations", "list", "--json"])
+        .succeeded()
+        .json();
+    let count = listed.as_array().unwrap().len();
+    until(&campus, "operations", &format!("to the first {count}"));
+    // What students see of the log is what concerns them.
+    let to = ["--cuhk", &cuhk.address(), "--ca", "cuhk.home/ca.pem"];
+    let enrol = ["enrol", "--ids", SID, "--codes", "codes.csv"];
+    campus.student(&[&enrol[..], &to].concat()).succeeded();
+    campus.student(&["audit", "--ids", SID]).succeeded();
+    let size = |seen: &str| {
+        let of = seen
+            .split("cosigned ")
+            .nth(1)
+            .unwrap()
+            .split(" entries")
+            .next()
+            .unwrap();
+        let (cosigned, all) = of.split_once(" of ").unwrap();
+        cosigned == all
+    };
+    until(&campus, "log-witness", "cosigned");
+    let begun = std::time::Instant::now();
+    while !size(&found(&campus, "log-witness").1) {
+        assert!(begun.elapsed().as_secs() < 30);
+    }
+    drop(cuhk);
+
+    // The suspension was never, says whoever can write here: with its own hashes.
+    let database = rusqlite::Connection::open(campus.path("cuhk.home/cuhk.db")).unwrap();
+    let last =
+        format!("DROP TRIGGER operation_is_kept; DELETE FROM operation WHERE number = {count}");
+    database.execute_batch(&last).unwrap();
+    campus.cuhk(&["roster", "suspend", SID]).succeeded();
+    let (outcome, seen) = found(&campus, "operations");
+    assert_eq!(outcome, "fail", "{seen}");
+    assert!(seen.contains(&format!("not the first {count}")), "{seen}");
+    // Nor does it help to take that entry away, or to say that it was another.
+    let other = "UPDATE log_entry SET content = '{}' WHERE subject = 'cuhk/operations'";
+    database.execute(other, []).unwrap();
+    assert_eq!(found(&campus, "operations").0, "fail");
+    let none = "DELETE FROM log_entry WHERE subject = 'cuhk/operations'";
+    database.execute(none, []).unwrap();
+    let (outcome, seen) = found(&campus, "operations");
+    assert_eq!(outcome, "warn", "{seen}");
 }

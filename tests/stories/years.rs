@@ -155,7 +155,7 @@ fn nothing_is_recorded_by_a_clock_far_ahead_until_somebody_vouches_for_it() {
 }
 
 /// What doctor says of this: how it went, and what was seen.
-fn finding(doctor: &Ran, check: &str) -> (String, String) {
+pub fn finding(doctor: &Ran, check: &str) -> (String, String) {
     let all = doctor.json();
     let mut findings = all.as_array().unwrap().iter();
     let found = findings.find(|one| one["check"] == check).unwrap();

@@ -1,6 +1,7 @@
 //! The issuance log's entries: numbered in the same transaction as what they are about.
 
 mod contradiction;
+mod pin;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use crate::time::later;
 use crate::{Error, Subject};
 
 pub use contradiction::Contradiction;
+pub(crate) use pin::Pin;
 pub use removal::Removed;
 
 /// The last entry about a subject in a log of some size; it is never removed. It reads the index
@@ -25,9 +27,9 @@ const LAST: &str = "SELECT nth, json_extract(content, '$.certificates') FROM log
                     WHERE subject = ?1 AND number < ?2 ORDER BY nth DESC LIMIT 1";
 
 const FIRST_MADE: &str = "SELECT content FROM log_entry
-    WHERE number >= ?1 AND content IS NOT NULL ORDER BY number LIMIT 1";
+    WHERE number >= ?1 AND subject <> 'cuhk/operations' ORDER BY number LIMIT 1";
 const LAST_MADE: &str = "SELECT content FROM log_entry
-    WHERE number >= ?1 AND content IS NOT NULL ORDER BY number DESC LIMIT 1";
+    WHERE number >= ?1 AND subject <> 'cuhk/operations' ORDER BY number DESC LIMIT 1";
 
 /// Of service `?2`, whose certificates are entered as those of `?1`.
 const LOST_SINCE_SEEN: &str = "

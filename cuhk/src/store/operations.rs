@@ -1,11 +1,11 @@
 //! What operators did by the command line, and who: added at the end, never changed.
 //!
-//! Each record has a hash over itself and the one before. That notices an altered or missing record, not
-//! somebody who computes all of them anew.
+//! Each record has a hash over itself and the one before. That notices an altered or missing record; that
+//! somebody computes all of them anew is noticed by the issuance log, which holds the last hash.
 
 use std::fmt::Display;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Operator;
@@ -90,41 +90,31 @@ impl<'a> Operations<'a> {
                  ORDER BY 2 DESC LIMIT 1",
             )?
             .query_one([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let record = params![
-            before,
-            number,
-            convert::seconds(now),
+        let at = convert::seconds(now);
+        let mut record: Vec<&dyn ToSql> = vec![
+            &before,
+            &number,
+            &at,
             operation,
-            subject,
-            result,
-            by.uid,
-            by.user,
-            by.login_uid,
-            by.login,
-            by.sudo_user
+            &subject,
+            &result,
+            &by.uid,
+            &by.user,
+            &by.login_uid,
+            &by.login,
+            &by.sudo_user,
         ];
         let chain = self
             .connection
             .prepare_cached("SELECT NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11")?
-            .query_one(record, seal::checksum)?;
+            .query_one(&*record, seal::checksum)?;
+        record.push(chain.as_bytes());
         self.connection
             .prepare_cached(&format!(
                 "INSERT INTO operation ({COLUMNS}, chain)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+                 VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
             ))?
-            .execute(params![
-                number,
-                convert::seconds(now),
-                operation,
-                subject,
-                result,
-                by.uid,
-                by.user,
-                by.login_uid,
-                by.login,
-                by.sudo_user,
-                chain.as_bytes()
-            ])?;
+            .execute(&*record)?;
         Ok(())
     }
 
@@ -171,6 +161,50 @@ impl<'a> Operations<'a> {
             Ok(())
         })?;
         Ok(count)
+    }
+
+    /// The last one's number, its hash and when it was done, if anything was ever done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn head(&self) -> Result<Option<(u64, Fingerprint, UnixTime)>, Error> {
+        let last: Option<(i64, [u8; 32], i64)> = self
+            .connection
+            .prepare_cached("SELECT number, chain, at FROM operation ORDER BY number DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        last.map(|(number, chain, at)| {
+            let chain = Fingerprint::from_bytes(chain);
+            Ok((convert::number(number)?, chain, convert::time(at)?))
+        })
+        .transpose()
+    }
+
+    /// Whether these many lead to this hash; none if so many were removed that nobody can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn leads_to(&self, number: u64, chain: &Fingerprint) -> Result<Option<bool>, Error> {
+        let number = convert::integer(number);
+        let here: Option<[u8; 32]> = self
+            .connection
+            .prepare_cached(
+                "SELECT chain FROM operation WHERE number = ?1
+                 UNION ALL SELECT chain FROM operation_removed WHERE number = ?1 LIMIT 1",
+            )?
+            .query_row([number], |row| row.get(0))
+            .optional()?;
+        let is_removed: bool = self
+            .connection
+            .prepare_cached("SELECT number > ?1 FROM operation_removed")?
+            .query_one([number], |row| row.get(0))?;
+        Ok(match here {
+            Some(here) => Some(here == *chain.as_bytes()),
+            None if is_removed => None,
+            None => Some(false),
+        })
     }
 
     /// How many [`Operations::remove_before`] would remove.

@@ -18,10 +18,10 @@ const OLD: &str = "FROM log_entry AS entry WHERE number < ?1 AND serial IS NULL
 /// The first question that is not older than `?1`. One that a clock which was ahead has dated beyond
 /// `?2`, which is now, is as old as the questions after it say: older, if one of them is.
 const FIRST_YOUNG: &str = "SELECT number FROM log_entry
-    WHERE serial IS NULL AND content IS NOT NULL AND json_extract(content, '$.at') >= ?1
+    WHERE serial IS NULL AND subject <> 'cuhk/operations' AND json_extract(content, '$.at') >= ?1
     AND (json_extract(content, '$.at') <= ?2 OR number > (
         SELECT coalesce(max(number), -1) FROM log_entry
-        WHERE serial IS NULL AND content IS NOT NULL AND json_extract(content, '$.at') < ?1))
+        WHERE serial IS NULL AND subject <> 'cuhk/operations' AND json_extract(content, '$.at') < ?1))
     ORDER BY number LIMIT 1";
 
 /// Which questions are no longer kept.
