@@ -95,6 +95,27 @@ fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Erro
     Ok(())
 }
 
+/// What stands alone is compared with no file here, and no other program looks at it.
+fn require_alone(arguments: &Verify) -> Result<(), Error> {
+    match arguments.files.is_empty() && !arguments.openssl {
+        true => Ok(()),
+        false => Err(Error::ArchiveAlone),
+    }
+}
+
+/// Of what stands alone: each check, and what it comes to; or all of it as JSON.
+fn tell_alone(
+    common: &Common,
+    checks: &[Check],
+    (verdict, json): (&str, &serde_json::Value),
+) -> Result<(), Error> {
+    if common.json {
+        return say_json(json);
+    }
+    say_all(checks, words_of(common))?;
+    line(words_of(common).label(), verdict)
+}
+
 fn say_all(checks: &[Check], words: VerdictWords) -> Result<(), Error> {
     let mut told = checks.iter().map(|check| words.evidence(check));
     told.try_for_each(|(what, found)| line(what, &found))

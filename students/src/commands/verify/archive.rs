@@ -10,7 +10,7 @@ use scb_protocol::receipt::WitnessPolicy;
 use serde_json::json;
 
 use super::words::VerdictWords;
-use super::{line, words_of};
+use super::{line, require_alone, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
@@ -20,9 +20,7 @@ pub(super) fn run(
     arguments: &Verify,
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    if !arguments.files.is_empty() || arguments.openssl {
-        return Err(Error::ArchiveAlone);
-    }
+    require_alone(arguments)?;
     let path = &arguments.receipt;
     let file = File::open(path).map_err(Error::file("read", path))?;
     let verified = VerifiedExport::verify(BufReader::new(file), roots, policy);

@@ -6,10 +6,9 @@ use scb_cli::{local_time, rfc3339};
 use scb_protocol::commitment::VerifiedCommitment;
 use serde_json::json;
 
-use super::{line, say_all, words_of};
+use super::{require_alone, tell_alone, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
-use crate::commands::say_json;
 
 pub(super) fn run(
     common: &Common,
@@ -17,15 +16,10 @@ pub(super) fn run(
     zip: &[u8],
     roots: &[Fingerprint],
 ) -> Result<(), Error> {
-    if !arguments.files.is_empty() || arguments.openssl {
-        return Err(Error::ArchiveAlone);
-    }
+    require_alone(arguments)?;
     let commitment = VerifiedCommitment::verify(zip, roots).map_err(Error::ReceiptRefused)?;
-    if common.json {
-        return say_json(&as_json(&commitment));
-    }
-    say_all(commitment.checks(), words_of(common))?;
-    line(words_of(common).label(), &verdict(&commitment, common))
+    let told = (&*verdict(&commitment, common), &as_json(&commitment));
+    tell_alone(common, commitment.checks(), told)
 }
 
 fn verdict(commitment: &VerifiedCommitment, common: &Common) -> String {

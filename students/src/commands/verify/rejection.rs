@@ -7,10 +7,9 @@ use scb_protocol::receipt::{WitnessPolicy, Witnessed};
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
-use super::{line, names, say_all, witnesses, words_of};
+use super::{names, require_alone, tell_alone, witnesses, words_of};
 use crate::Error;
 use crate::cli::{Common, Verify};
-use crate::commands::say_json;
 
 pub(super) fn run(
     common: &Common,
@@ -18,16 +17,11 @@ pub(super) fn run(
     zip: &[u8],
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    if !arguments.files.is_empty() || arguments.openssl {
-        return Err(Error::ArchiveAlone);
-    }
+    require_alone(arguments)?;
     let rejection = VerifiedRejection::verify(zip, roots, policy);
     let rejection = rejection.map_err(Error::ReceiptRefused)?;
-    if common.json {
-        return say_json(&as_json(&rejection));
-    }
-    say_all(rejection.checks(), words_of(common))?;
-    line(words_of(common).label(), &verdict(&rejection, common))
+    let told = (&*verdict(&rejection, common), &as_json(&rejection));
+    tell_alone(common, rejection.checks(), told)
 }
 
 fn verdict(rejection: &VerifiedRejection, common: &Common) -> String {
