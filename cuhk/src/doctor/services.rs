@@ -219,24 +219,17 @@ mod tests {
         assert_eq!(long.outcome, Outcome::Warn);
         let mend = doubted.mend.unwrap();
         assert!(mend.contains("cuhk code issue service/blackboard --replace"));
-        type Deed = fn(&Records<'_>) -> Result<(), Error>;
-        let seen_since: [Deed; 2] = [
-            |records| {
-                let sql = "INSERT INTO witness VALUES ('blackboard', 'key', 2, 'checkpoint')";
-                records.connection().execute(sql, [])?;
-                Ok(())
-            },
-            |records| {
-                let sql = "DELETE FROM witness";
-                records.connection().execute(sql, [])?;
-                let sql = r#"INSERT INTO log_entry VALUES (2, zeroblob(32), '1155000001', 1,
-                             zeroblob(32), '{"asker":"blackboard"}', NULL)"#;
-                records.connection().execute(sql, [])?;
-                Ok(())
-            },
-        ];
-        for seen in seen_since {
-            store.write_blocking(seen).unwrap();
+        for seen_since in [
+            "INSERT INTO witness VALUES ('blackboard', 'key', 2, 'checkpoint')",
+            r#"DELETE FROM witness;
+               INSERT INTO log_entry VALUES (2, zeroblob(32), '1155000001', 1, zeroblob(32),
+                                             '{"asker":"blackboard"}', NULL)"#,
+        ] {
+            store
+                .write_blocking(move |records| {
+                    Ok(records.connection().execute_batch(seen_since)?)
+                })
+                .unwrap();
             assert_eq!(found(&store, 101).outcome, Outcome::Ok);
         }
         store
