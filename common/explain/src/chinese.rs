@@ -237,7 +237,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "此學生等待簽署的提案過多，或一天內提出的提案過多",
             "請完成簽署，或以 `student withdraw` 撤回；一天內已提出 64 份者，請明天再試",
         ),
-        Code::SubmissionConflict => ("此提交編號已用於其他內容", "再執行同一指令：會採用新的提交編號，並以當時為準"),
+        Code::SubmissionConflict => (
+            "此提交編號已用於其他內容",
+            "再執行同一指令：會採用新的提交編號，並以當時為準",
+        ),
         Code::StoredDamaged => (
             "Blackboard 所儲存的內容與所提交的不符，不會交出",
             "告知老師；如有其收據，仍能證明你所提交的內容",

@@ -14,7 +14,8 @@ use super::progress::bar;
 use super::root::Numbers;
 use super::{Desk, now, require_own_place};
 use crate::backup::{
-    Backup as Made, Moment, Restored, Stage, back_up, back_up_into, require_directory, restore, thin,
+    Backup as Made, Moment, Restored, Stage, back_up, back_up_into, require_directory, restore,
+    thin,
 };
 use crate::store::Witness;
 use crate::{Error, open_home};
