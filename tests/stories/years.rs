@@ -340,12 +340,19 @@ fn no_more_authorities_are_put_to_use_than_anybody_takes_lists_of() {
     let withdraw = |name: &str| format!("keys withdraw {name} --replace {files}");
     let handed_out = |count: usize| {
         let (outcome, seen) = doctor();
-        assert_eq!(outcome, "warn", "{seen}");
+        assert_eq!(outcome, "fail", "{seen}");
         assert!(
             seen.contains(&format!("{count} revocation lists")),
             "{seen}"
         );
     };
+    // What is asked for of a root elsewhere leaves room to an emergency.
+    rotated(&office, 45, Duration::ZERO);
+    handed_out(48);
+    let ask = "keys request services --out again.json --passphrase-file issuers.pass";
+    let said = office.refuses(ask, 3, "too_many_authorities");
+    assert!(said.stderr.contains("--replace"), "{said:#?}");
+    assert!(!office.path("again.json").exists());
     // Each that is stolen leaves the last place to the next one.
     rotated(&office, 60, Duration::ZERO);
     for (name, next) in [("services", "services-2"), ("services-2", "services-3")] {

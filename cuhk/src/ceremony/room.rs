@@ -1,6 +1,6 @@
 //! How many authorities may count at once. Each has a revocation list that everybody fetches together
 //! with the others, and nobody takes more lists than the protocol allows. One that was withdrawn leaves
-//! its place as soon as the root's list names it, so that there is always room in the place of a stolen key.
+//! its place as soon as the root's list names it.
 
 use rustls_pki_types::UnixTime;
 use scb_cli::Home;
@@ -12,11 +12,18 @@ use crate::config::path;
 use crate::issuers::{counting_roots, issuer_kind, read_certificate, stored_roots};
 use crate::store::{AuthorityState, Store};
 
+/// As many may be asked for of a root whose key is elsewhere: a script that does so all day leaves the rest
+/// to `keys withdraw --replace`.
+const MOST_LISTS_ASKED: usize = 48;
+
 /// So many lists there may be when one more authority is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     /// Of those that are put to use in the course of things.
     Ordinary,
+    /// Of those that are asked for where the root's key is elsewhere: nobody can tell here whether in the
+    /// place of a stolen one.
+    Asked,
     /// As many as are taken.
     Emergency,
 }
@@ -25,6 +32,7 @@ impl Room {
     fn most(self) -> usize {
         match self {
             Self::Ordinary => MOST_LISTS,
+            Self::Asked => MOST_LISTS_ASKED,
             Self::Emergency => MOST_LISTS_TAKEN,
         }
     }
@@ -135,8 +143,15 @@ mod tests {
         assert_eq!(from, "64");
         // Not what was just typed.
         assert!(!remedy.contains("--replace") && remedy.contains("cuhk root sign-crl"));
+        let (from, remedy) = refused(Room::Asked, 48).unwrap();
+        assert_eq!(from, "48");
+        assert!(remedy.contains("cuhk keys withdraw NAME --replace"));
+        assert!(remedy.contains("cuhk keys request lists"));
         for (room, count) in [
             (Room::Ordinary, 23),
+            (Room::Asked, 24),
+            (Room::Asked, 47),
+            (Room::Emergency, 48),
             (Room::Emergency, 24),
             (Room::Emergency, 63),
         ] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time};
-use scb_protocol::MOST_LISTS;
+use scb_protocol::{MOST_LISTS, MOST_LISTS_TAKEN};
 
 use super::{Finding, open_current};
 use crate::Error;
@@ -74,6 +74,16 @@ pub(super) fn count(home: &Home, store: &Store, now: UnixTime) -> Finding {
     };
     match lists.len() {
         ..MANY => Finding::ok(CHECK, seen),
+        LITTLE_ROOM.. => Finding::fail(
+            CHECK,
+            format!(
+                "{seen}; nobody takes more than {MOST_LISTS_TAKEN}, a new one for a stolen key's place included"
+            ),
+            mend(
+                "those that were withdrawn leave their places with `cuhk root sign-crl`, or, with the root \
+                 elsewhere, `cuhk keys request lists --out FILE`",
+            ),
+        ),
         _ => Finding::warn(
             CHECK,
             seen,
@@ -115,6 +125,9 @@ const MANY_TOKEN_KEYS: usize = MOST_TOKEN_KEYS / 2;
 
 /// So many lists are more than years of rotations make.
 const MANY: usize = 16;
+
+/// From so many on those who need another one in the place of a stolen key may soon find no room.
+const LITTLE_ROOM: usize = 40;
 
 /// What the database says; nothing if it cannot.
 fn recorded(home: &Home) -> Option<Vec<AuthorityRecord>> {

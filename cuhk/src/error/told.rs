@@ -5,7 +5,7 @@ use std::io;
 use std::iter::successors;
 
 use scb_cli::{Failure, with_causes};
-use scb_protocol::{Code, MOST_LISTS};
+use scb_protocol::{Code, MOST_LISTS, MOST_LISTS_TAKEN};
 
 use super::Error;
 use crate::warnings::CLOCK_AHEAD;
@@ -63,6 +63,15 @@ impl Error {
                 "nothing was changed; wait until then (`cuhk keys list` shows what is `retiring`), and \
                  rotate keys less often. In the place of a key that was stolen another can be put all the \
                  same: `cuhk keys withdraw NAME --replace`, or, with the root elsewhere, `cuhk keys request`"
+            }
+            Self::TooManyAuthorities {
+                most: ..MOST_LISTS_TAKEN,
+                ..
+            } => {
+                "nothing was changed; wait until then, and see what asks for keys so often (a script?). For the \
+                 place of a stolen key there is room where the root's key is: `cuhk keys withdraw NAME \
+                 --replace`; one that was withdrawn leaves its place as soon as its root's list names it: `cuhk \
+                 root sign-crl`, or, with the root elsewhere, `cuhk keys request lists --out FILE`"
             }
             Self::TooManyAuthorities { .. } => {
                 "nothing was changed. A withdrawn authority leaves its place as soon as its root's list names \

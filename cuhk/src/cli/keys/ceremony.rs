@@ -108,8 +108,7 @@ pub(super) fn write_request(
     let room = || match which {
         Requested::Lists => Ok(()),
         Requested::Root => Room::Ordinary.require(home, store, now()),
-        // The key that it takes the place of may have been stolen.
-        Requested::Students | Requested::Services => Room::Emergency.require(home, store, now()),
+        Requested::Students | Requested::Services => Room::Asked.require(home, store, now()),
     };
     room()?;
     let kind = match which {
