@@ -89,16 +89,27 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
 pub(crate) fn sync_all(dir: &File, paths: &[PathBuf]) -> io::Result<()> {
     // Linux since 5.8 tells here what could not be written since `dir` was opened.
     #[cfg(target_os = "linux")]
-    {
-        let _ = paths;
-        Ok(rustix::fs::syncfs(dir)?)
+    if !is_above_another(rustix::fs::fstatfs(dir)?.f_type) {
+        return Ok(rustix::fs::syncfs(dir)?);
     }
     #[cfg(not(target_os = "linux"))]
-    {
-        let _ = dir;
-        let each = |path: &PathBuf| File::open(path).and_then(|one| one.sync_all());
-        paths.iter().try_for_each(each)
-    }
+    let _ = dir;
+    sync_each(paths)
+}
+
+/// Whether a file system of this type (statfs(2)) passes on what is written to a program or to other file
+/// systems: on FUSE `syncfs` may well return before anything is durable, and on an overlay say nothing of
+/// what could not be written.
+#[cfg(target_os = "linux")]
+fn is_above_another(kind: rustix::fs::FsWord) -> bool {
+    const FUSE: rustix::fs::FsWord = 0x6573_5546;
+    const OVERLAY: rustix::fs::FsWord = 0x794c_7630;
+    kind == FUSE || kind == OVERLAY
+}
+
+fn sync_each(paths: &[PathBuf]) -> io::Result<()> {
+    let each = |path: &PathBuf| File::open(path).and_then(|one| one.sync_all());
+    paths.iter().try_for_each(each)
 }
 
 /// Removes a directory with all that is in it, if it is there.
@@ -119,5 +130,39 @@ pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) 
             source,
         }
         .into()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_directories_are_synced_one_by_one_where_the_whole_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"1").unwrap();
+        let mut paths = vec![file, dir.path().to_owned()];
+        sync_each(&paths).unwrap();
+        sync_all(&File::open(dir.path()).unwrap(), &paths).unwrap();
+        paths.push(dir.path().join("gone"));
+        let missed = sync_each(&paths).unwrap_err();
+        assert_eq!(missed.kind(), io::ErrorKind::NotFound, "each is looked at");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_systems_above_others_are_not_believed() {
+        for (kind, is_above) in [
+            (0x6573_5546, true),
+            (0x794c_7630, true),
+            // ext4, XFS, tmpfs.
+            (0xef53, false),
+            (0x5846_5342, false),
+            (0x0102_1994, false),
+        ] {
+            assert_eq!(is_above_another(kind), is_above, "{kind:#x}");
+        }
     }
 }

@@ -72,6 +72,40 @@ fn lists_and_a_backup_to_another_disk_need_no_room_at_home() {
 }
 
 #[test]
+fn a_restoration_that_finds_no_room_blames_the_disk_and_leaves_nothing() {
+    if !can_mount() {
+        return;
+    }
+    let campus = Campus::sandbox();
+    let file = campus.outside().join("backup.zip");
+    campus
+        .administer_cuhk(&["backup", file.to_str().unwrap()])
+        .succeeded();
+    let disk = campus.outside().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let restore = |size: &str| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "\"$@\"; ran=$?; ls -A \"$0\"; exit $ran"])
+            .arg(&disk)
+            .arg(program("cuhk").get_program())
+            .arg("restore")
+            .arg(&file)
+            .arg("--home")
+            .arg(disk.join("home"));
+        Ran::of(&mut on_small_disk(&disk, size, &command))
+    };
+    for size in ["64k", "128k"] {
+        let told = restore(size);
+        assert_eq!(told.exit, Some(5), "{told:#?}");
+        assert!(told.stderr.contains("error[disk_full]"), "{told:#?}");
+        assert!(told.stderr.contains("make room"), "{told:#?}");
+        assert!(!told.stdout.contains("home"), "{told:#?}");
+    }
+    restore("16m").succeeded();
+}
+
+#[test]
 fn blackboard_on_a_full_disk_lists_and_exports_and_starts_once_there_is_room() {
     if !can_mount() {
         return;

@@ -41,7 +41,7 @@ impl Writing {
         let mut file = File::open(&source.path).map_err(draft::file("read", &source.path))?;
         let mut written = |archive: &mut ZipWriter<File>| {
             archive.start_file(&source.name, options())?;
-            Ok::<_, ZipError>(hash_through(&mut file, archive)?)
+            Ok::<_, ZipError>(hash_through(&mut file, archive).map_err(io::Error::from)?)
         };
         let (size, sha256) =
             written(&mut self.archive).map_err(|error| unwritten(&self.path, error))?;
@@ -86,8 +86,22 @@ fn unwritten(path: &Path, error: ZipError) -> Error {
     draft::file("write", path)(error.into())
 }
 
+/// Where copying ended.
+enum Halted {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+impl From<Halted> for io::Error {
+    fn from(halted: Halted) -> Self {
+        match halted {
+            Halted::Reading(error) | Halted::Writing(error) => error,
+        }
+    }
+}
+
 /// Copies everything and answers how many bytes there were and their SHA-256.
-fn hash_through(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64, Fingerprint)> {
+fn hash_through(from: &mut impl Read, to: &mut impl Write) -> Result<(u64, Fingerprint), Halted> {
     let mut context = Context::new(&SHA256);
     let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
@@ -96,10 +110,10 @@ fn hash_through(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64, F
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(Halted::Reading(error)),
         };
         context.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
+        to.write_all(&buffer[..count]).map_err(Halted::Writing)?;
         size += count as u64;
     }
     let digest = context.finish();
@@ -136,14 +150,22 @@ impl Verified {
         };
         let files = verified.manifest.files.clone();
         for (entry, read) in files.iter().zip(1..) {
-            verified.copy(entry, &mut io::sink())?;
+            verified.copy(entry, (path, &mut io::sink()))?;
             watch(read, files.len() as u64);
         }
         Ok(verified)
     }
 
-    /// Copies one of its files; what comes is hashed again on the way.
-    pub(super) fn copy(&mut self, entry: &Entry, to: &mut impl Write) -> Result<(), Error> {
+    /// Copies one of its files to `target`; what comes is hashed again on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BackupInvalid`]; [`Error::Local`] if it cannot be written.
+    pub(super) fn copy(
+        &mut self,
+        entry: &Entry,
+        (target, to): (&Path, &mut impl Write),
+    ) -> Result<(), Error> {
         let Self { path, archive, .. } = self;
         let invalid = |reason: String| Error::BackupInvalid {
             path: path.clone(),
@@ -155,8 +177,13 @@ impl Verified {
         if file.compression() != CompressionMethod::Stored {
             return Err(invalid("it is compressed".to_owned()));
         }
-        let found = hash_through(&mut file.take(entry.size.saturating_add(1)), to)
-            .map_err(|error| invalid(error.to_string()))?;
+        let found =
+            hash_through(&mut file.take(entry.size.saturating_add(1)), to).map_err(|halted| {
+                match halted {
+                    Halted::Reading(error) => invalid(error.to_string()),
+                    Halted::Writing(error) => draft::file("write", target)(error),
+                }
+            })?;
         match found == (entry.size, entry.sha256) {
             true => Ok(()),
             false => Err(invalid("it is not what the manifest says".to_owned())),

@@ -107,7 +107,7 @@ fn unpack(
                 create_private_dir(&dir)?;
             }
         }
-        backup.copy(entry, &mut create_private_file(&target)?)?;
+        backup.copy(entry, (&target, &mut create_private_file(&target)?))?;
         written.push(target);
         watch(Stage::Writing, number, all);
     }
