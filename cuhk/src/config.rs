@@ -39,7 +39,7 @@ pub(crate) const MIN_QUESTION_RETENTION_DAYS: u32 = 100;
 /// For how many days it is kept what operators did: seven years.
 const OPERATION_RETENTION_DAYS: u32 = 2557;
 /// And at least: a year.
-const MIN_OPERATION_RETENTION_DAYS: u32 = 366;
+pub(crate) const MIN_OPERATION_RETENTION_DAYS: u32 = 366;
 /// And at most: twenty.
 const MAX_OPERATION_RETENTION_DAYS: u32 = 7305;
 

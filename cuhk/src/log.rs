@@ -11,6 +11,7 @@ mod requests;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use scb_certs::{Ed25519Seed, TrustDomain};
@@ -22,7 +23,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Error;
 use crate::config::path;
-use crate::store::{CertificateRecord, Log, Records, Store};
+use crate::store::{CertificateRecord, Log, Store, Unpinned};
 
 pub use mending::Mending;
 pub(crate) use mending::with_mending;
@@ -31,11 +32,16 @@ pub(crate) use removal::OldQuestions;
 /// How long an entry may wait for its checkpoint when nobody asks.
 const TICK: Duration = Duration::from_secs(1);
 
+const FOREIGN: &str = "they do not go on after those of which its newest entry about them was made: see `cuhk doctor` \
+                       (`operations`)";
+
 /// The log at work.
 #[derive(Debug)]
 pub(crate) struct IssuanceLog {
     store: Store,
     log: PublishedLog,
+    /// Whether it was told, since it last went well, that operations are not entered.
+    told: AtomicBool,
 }
 
 impl IssuanceLog {
@@ -60,7 +66,11 @@ impl IssuanceLog {
             compare(&store, tiles.clone(), &directory)
         });
         match opened {
-            Ok(log) => Ok(Self { store, log }),
+            Ok(log) => Ok(Self {
+                store,
+                log,
+                told: AtomicBool::new(false),
+            }),
             Err(error) => store
                 .read_blocking(move |records| Err(with_mending(error, &records.log(), &directory))),
         }
@@ -75,15 +85,11 @@ impl IssuanceLog {
         self.log.publish(commitments).await
     }
 
-    async fn pin_operations(&self) -> Result<(), Error> {
-        if self.store.read(is_pinned).await? {
-            return Ok(());
+    async fn pin_operations(&self) -> Result<Unpinned, Error> {
+        match self.store.read(|records| records.unpinned()).await? {
+            Unpinned::Newer => self.store.write(|records| records.pin_operations()).await,
+            unpinned => Ok(unpinned),
         }
-        let pin = |records: &Records<'_>| match records.operations().head()? {
-            Some((number, chain, at)) => records.log().pin_operations((number, chain), at),
-            None => Ok(false),
-        };
-        self.store.write(pin).await.map(drop)
     }
 
     /// Publishes until `shutdown`.
@@ -102,23 +108,19 @@ impl IssuanceLog {
     /// Enters what operators did since the last time, and publishes what waits. Should that fail, the next
     /// time does it.
     pub(crate) async fn publish_or_log(&self) {
-        if let Err(error) = self.pin_operations().await {
-            tracing::error!(
-                "cannot enter the operations in the issuance log: {}",
-                with_causes(&error)
-            );
+        let wrong = match self.pin_operations().await {
+            Ok(Unpinned::Foreign) => Some(FOREIGN.to_owned()),
+            Ok(Unpinned::Nothing | Unpinned::Newer) => None,
+            Err(error) => Some(with_causes(&error)),
+        };
+        let was_told = self.told.swap(wrong.is_some(), Ordering::Relaxed);
+        if let (Some(wrong), false) = (wrong, was_told) {
+            tracing::error!("cannot enter the operations in the issuance log: {wrong}");
         }
         if let Err(error) = self.publish().await {
             tracing::error!("cannot publish the issuance log: {}", with_causes(&error));
         }
     }
-}
-
-/// Whether an entry says of all operations how many there are.
-fn is_pinned(records: &Records<'_>) -> Result<bool, Error> {
-    let head = records.operations().head()?;
-    let pin = records.log().pin()?.map(|pin| (pin.operations, pin.chain));
-    Ok(head.is_none_or(|(number, chain, _)| pin == Some((number, chain))))
 }
 
 /// The name of the log in its checkpoints.

@@ -259,6 +259,18 @@ fn what_operators_did_is_in_the_log_that_blackboard_cosigns() {
     let (outcome, seen) = found(&campus, "operations");
     assert_eq!(outcome, "fail", "{seen}");
     assert!(seen.contains(&format!("not the first {count}")), "{seen}");
+    // A server enters nothing of it, and says so once.
+    let cuhk = campus.serve_cuhk();
+    let begun = std::time::Instant::now();
+    while begun.elapsed().as_secs() < 3 {
+        assert_eq!(
+            found(&campus, "operations"),
+            ("fail".to_owned(), seen.clone())
+        );
+    }
+    let told = cuhk.log().matches("cannot enter the operations").count();
+    assert_eq!(told, 1, "{}", cuhk.log());
+    drop(cuhk);
     // Nor does it help to take that entry away, or to say that it was another.
     let other = "UPDATE log_entry SET content = '{}' WHERE subject = 'cuhk/operations'";
     database.execute(other, []).unwrap();

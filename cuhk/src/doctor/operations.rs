@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-use scb_cli::counted;
+use rustls_pki_types::UnixTime;
+use scb_cli::{counted, local_time};
 use scb_tlog::{HashReader as _, Tiles};
 
 use super::Finding;
 use crate::Error;
+use crate::calendar::days;
+use crate::config::MIN_OPERATION_RETENTION_DAYS;
 use crate::store::{Pin, Records};
+use crate::time::earlier;
 
 const CHECK: &str = "operations";
 
@@ -18,20 +22,18 @@ const REWRITTEN: &str = "somebody who can write in this home has made them anew,
 const LOST: &str = "start `cuhk serve`, which enters the operations of now. If no old backup was restored here, somebody \
                     has removed entries from the database: compare it with the newest backups";
 
-pub(super) fn check(directory: &Path, records: &Records<'_>) -> Result<Finding, Error> {
+pub(super) fn check(
+    directory: &Path,
+    records: &Records<'_>,
+    now: UnixTime,
+) -> Result<Finding, Error> {
     let operations = records.operations();
     operations.check()?;
     let last = operations.head()?.map_or(0, |(number, ..)| number);
     let published = scb_tlog::recorded(directory)?.size;
     let pin = records.log().pin()?;
-    if let Some(pin) = &pin
-        && !holds(records, pin, &Tiles::new(directory, published))?
-    {
-        let seen = format!(
-            "they are not the first {} of which entry {} of the issuance log was made",
-            pin.operations, pin.entry
-        );
-        return Ok(Finding::fail(CHECK, seen, REWRITTEN));
+    if let Some(doubt) = doubt(records, &Tiles::new(directory, published), now)? {
+        return Ok(Finding::fail(CHECK, doubt, REWRITTEN));
     }
     let held = match &pin {
         Some(pin) => format!("holds this home to the first {}", pin.operations),
@@ -51,11 +53,71 @@ pub(super) fn check(directory: &Path, records: &Records<'_>) -> Result<Finding, 
     )
 }
 
-/// Whether the entry is in the log, and the operations are those of which it was made.
-fn holds(records: &Records<'_>, pin: &Pin, tiles: &Tiles) -> Result<bool, Error> {
-    let is_in_log = pin.entry >= tiles.size() || tiles.entry(pin.entry)? == pin.commitment;
-    let leads = records.operations().leads_to(pin.operations, &pin.chain)?;
-    Ok(is_in_log && leads != Some(false))
+/// Why the operations are not those of which the entries were made, or not as `cuhk prune` leaves them: that
+/// removes none that is younger than a year, and up to one that an entry holds.
+fn doubt(records: &Records<'_>, tiles: &Tiles, now: UnixTime) -> Result<Option<String>, Error> {
+    let operations = records.operations();
+    let removed = operations.removed()?;
+    let young = earlier(now, days(MIN_OPERATION_RETENTION_DAYS));
+    let (mut doubt, mut before) = (None, None::<Pin>);
+    records.log().each_pin(|pin| {
+        let found = match () {
+            () if !is_next(records, before.as_ref(), &pin)? => Some(format!(
+                "an entry of the issuance log about them, before entry {}, is not in the database",
+                pin.entry
+            )),
+            () if !is_in_log(&pin, tiles)?
+                || operations.leads_to(pin.operations, &pin.chain)? == Some(false) =>
+            {
+                Some(contradiction(&pin))
+            }
+            () if removed >= pin.operations && pin.at >= young => Some(format!(
+                "the first {removed} are gone, and entry {} of the issuance log holds one of {}: none so young is \
+                 ever pruned",
+                pin.entry,
+                local_time(pin.at)
+            )),
+            () if is_between(removed, before.as_ref(), &pin) => Some(format!(
+                "the first {removed} are gone, and nothing is pruned up to one that no entry of the issuance log \
+                 holds"
+            )),
+            () => None,
+        };
+        doubt = doubt.take().or(found);
+        before = Some(pin);
+        Ok(())
+    })?;
+    let beyond = before.filter(|last| last.operations < removed);
+    Ok(doubt.or_else(|| beyond.as_ref().map(contradiction)))
+}
+
+fn contradiction(pin: &Pin) -> String {
+    format!(
+        "they are not the first {} of which entry {} of the issuance log was made",
+        pin.operations, pin.entry
+    )
+}
+
+/// Whether none is missing before this one. With old questions the oldest go.
+fn is_next(records: &Records<'_>, before: Option<&Pin>, pin: &Pin) -> Result<bool, Error> {
+    match before {
+        Some(before) => Ok(pin.nth == before.nth + 1),
+        None => Ok(pin.nth == 1 || records.log().removed()?.is_some()),
+    }
+}
+
+fn is_in_log(pin: &Pin, tiles: &Tiles) -> Result<bool, Error> {
+    Ok(pin.entry >= tiles.size() || tiles.entry(pin.entry)? == pin.commitment)
+}
+
+/// Whether the last that was removed is one of those between two entries, the beginning being like an entry.
+fn is_between(removed: u64, before: Option<&Pin>, pin: &Pin) -> bool {
+    let from = match before {
+        Some(before) => before.operations,
+        None if pin.nth == 1 => 0,
+        None => return false,
+    };
+    from < removed && removed < pin.operations
 }
 
 #[cfg(test)]
@@ -63,12 +125,14 @@ fn holds(records: &Records<'_>, pin: &Pin, tiles: &Tiles) -> Result<bool, Error>
 mod tests {
     use std::time::Duration;
 
-    use rustls_pki_types::UnixTime;
     use scb_cli::Operator;
 
     use super::*;
     use crate::doctor::Outcome;
-    use crate::store::{Act, Store, temporary};
+    use crate::store::{Act, Store, Unpinned, temporary};
+
+    /// As long as every operation is kept, in seconds.
+    const YEAR: u64 = 366 * 24 * 60 * 60;
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
@@ -99,18 +163,25 @@ mod tests {
 
     /// As `cuhk serve` does.
     fn pinned(store: &Store) -> bool {
-        let pin = |records: &Records<'_>| {
-            let (number, chain, when) = records.operations().head()?.unwrap();
-            records.log().pin_operations((number, chain), when)
-        };
-        store.write_blocking(pin).unwrap()
+        let pinned = store.write_blocking(|records| records.pin_operations());
+        pinned.unwrap() == Unpinned::Newer
     }
 
     fn found(dir: &tempfile::TempDir, store: &Store) -> Finding {
+        found_at(1000, dir, store)
+    }
+
+    fn found_at(now: u64, dir: &tempfile::TempDir, store: &Store) -> Finding {
         let log = dir.path().join("log");
         store
-            .read_blocking(move |records| check(&log, records))
+            .read_blocking(move |records| check(&log, records, at(now)))
             .unwrap()
+    }
+
+    fn fails(dir: &tempfile::TempDir, store: &Store, words: &str) {
+        let found = found(dir, store);
+        assert_eq!(found.outcome, Outcome::Fail, "{found:?}");
+        assert!(found.seen.contains(words), "{found:?}");
     }
 
     fn done(store: &Store, sql: &'static str) {
@@ -141,6 +212,7 @@ mod tests {
         assert_eq!(checked.unwrap(), 4);
         let rewritten = found(&dir, &store);
         assert_eq!(rewritten.outcome, Outcome::Fail, "{rewritten:?}");
+        assert!(!pinned(&store), "what is foreign is not entered");
 
         // Without what tells.
         done(&store, "DELETE FROM log_entry WHERE nth = 2");
@@ -161,17 +233,85 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pruned_is_held_as_far_as_it_is_known() {
+    fn what_was_pruned_after_a_year_is_not_missed() {
         let (dir, store) = office();
         pinned(&store);
-        for moment in [102, 103] {
-            let prune = move |records: &Records<'_>| records.operations().remove_before(at(moment));
-            store.write_blocking(prune).unwrap();
-            assert_eq!(found(&dir, &store).outcome, Outcome::Ok, "{moment}");
-        }
         suspended(&store, &["1155000004"]);
         let prune = |records: &Records<'_>| records.operations().remove_before(at(1000));
-        store.write_blocking(prune).unwrap();
+        assert_eq!(store.write_blocking(prune).unwrap(), 3, "up to the entry");
+        let later = found_at(103 + YEAR, &dir, &store);
+        assert_eq!(later.outcome, Outcome::Ok, "{later:?}");
+        assert_eq!(
+            found_at(101 + YEAR, &dir, &store).outcome,
+            Outcome::Fail,
+            "nobody prunes so early"
+        );
+        assert!(pinned(&store));
+        assert_eq!(store.write_blocking(prune).unwrap(), 1);
+        assert_eq!(found_at(103 + YEAR, &dir, &store).outcome, Outcome::Ok);
+    }
+
+    const REMOVED: &str = "UPDATE operation_removed SET (number, chain) =
+        (SELECT number, chain FROM operation WHERE number = ?1);";
+
+    fn claimed(store: &Store, number: u64) {
+        let claim = move |records: &Records<'_>| {
+            let connection = records.connection();
+            connection.execute(REMOVED, [number.cast_signed()])?;
+            let remove = "DELETE FROM operation WHERE number <= ?1";
+            Ok(connection.execute(remove, [number.cast_signed()])?)
+        };
+        assert!(store.write_blocking(claim).unwrap() > 0);
+    }
+
+    #[test]
+    fn whoever_says_that_what_was_just_done_was_pruned_is_noticed() {
+        let (dir, store) = office();
+        pinned(&store);
+        claimed(&store, 3);
+        fails(&dir, &store, "the first 3 are gone");
+        // What is done later, and entered, hides nothing.
+        suspended(&store, &["1155000004"]);
+        assert!(pinned(&store));
+        fails(&dir, &store, "none so young is ever pruned");
+
+        // All but the last.
+        let (dir, store) = office();
+        pinned(&store);
+        claimed(&store, 2);
+        fails(&dir, &store, "no entry of the issuance log holds");
+
+        // Those between two entries, and the first of these gone as well.
+        let (dir, store) = office();
+        pinned(&store);
+        suspended(&store, &["1155000004", "1155000005"]);
+        assert!(pinned(&store));
         assert_eq!(found(&dir, &store).outcome, Outcome::Ok);
+        claimed(&store, 4);
+        fails(&dir, &store, "the first 4 are gone");
+        done(&store, "DELETE FROM log_entry WHERE nth = 1");
+        fails(&dir, &store, "is not in the database");
+    }
+
+    #[test]
+    fn whoever_begins_a_new_list_beyond_what_was_entered_is_noticed() {
+        let (dir, store) = office();
+        pinned(&store);
+        let beyond =
+            "UPDATE operation_removed SET number = 7, chain = zeroblob(32); DELETE FROM operation;";
+        done(&store, beyond);
+        // Also once what was entered is old enough to go.
+        let not_those = || {
+            fails(&dir, &store, "the first 7 are gone");
+            let later = found_at(1000 + YEAR, &dir, &store);
+            assert_eq!(later.outcome, Outcome::Fail, "{later:?}");
+            assert!(later.seen.contains("not the first 3"), "{later:?}");
+        };
+        not_those();
+        suspended(&store, &["1155000004"]);
+        let checked = store.read_blocking(|records| records.operations().check());
+        assert_eq!(checked.unwrap(), 1);
+        assert!(!pinned(&store), "the new list is not entered");
+        not_those();
     }
 }

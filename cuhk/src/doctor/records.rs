@@ -113,7 +113,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         let mut findings = vec![
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
-            or_unseen("operations", operations::check(&log, records)),
+            or_unseen("operations", operations::check(&log, records, now)),
             or_unseen("log-witness", log::witnesses(records, now, serving)),
             or_unseen("witness", witness(records)),
             or_unseen("clock", time(records, now)),

@@ -18,7 +18,7 @@ use crate::time::later;
 use crate::{Error, Subject};
 
 pub use contradiction::Contradiction;
-pub(crate) use pin::Pin;
+pub(crate) use pin::{Pin, Unpinned};
 pub use removal::Removed;
 
 /// The last entry about a subject in a log of some size; it is never removed. It reads the index

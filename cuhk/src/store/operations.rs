@@ -10,7 +10,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::Operator;
 
-use super::{Records, convert, seal};
+use super::{Log, Records, convert, seal};
 use crate::Error;
 
 const WHAT: &str = "operation";
@@ -148,11 +148,7 @@ impl<'a> Operations<'a> {
     ///
     /// [`Error::RecordInvalid`] if one was altered or is missing; [`Error::Storage`].
     pub(crate) fn check(&self) -> Result<u64, Error> {
-        let removed: i64 = self
-            .connection
-            .prepare_cached("SELECT number FROM operation_removed")?
-            .query_one([], |row| row.get(0))?;
-        let (mut last, mut count) = (convert::number(removed)?, 0);
+        let (mut last, mut count) = (self.removed()?, 0);
         self.each(None, None, |operation| {
             if operation.number != last + 1 {
                 return Err(Error::RecordInvalid { what: WHAT });
@@ -161,6 +157,19 @@ impl<'a> Operations<'a> {
             Ok(())
         })?;
         Ok(count)
+    }
+
+    /// The number of the last one that was removed; 0 if none was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn removed(&self) -> Result<u64, Error> {
+        let removed = self
+            .connection
+            .prepare_cached("SELECT number FROM operation_removed")?
+            .query_one([], |row| row.get(0))?;
+        convert::number(removed)
     }
 
     /// The last one's number, its hash and when it was done, if anything was ever done.
@@ -207,6 +216,25 @@ impl<'a> Operations<'a> {
         })
     }
 
+    /// Whether these many lead to this hash, and all after them follow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`] if one after them was altered; [`Error::Storage`].
+    pub(crate) fn follow(&self, number: u64, chain: &Fingerprint) -> Result<bool, Error> {
+        if self.leads_to(number, chain)? != Some(true) {
+            return Ok(false);
+        }
+        let mut statement = self
+            .connection
+            .prepare_cached(&chained("WHERE operation.number > ?1"))?;
+        let mut rows = statement.query([convert::integer(number)])?;
+        while let Some(row) = rows.next()? {
+            operation(row)?;
+        }
+        Ok(true)
+    }
+
     /// How many [`Operations::remove_before`] would remove.
     ///
     /// # Errors
@@ -220,7 +248,8 @@ impl<'a> Operations<'a> {
         convert::number(count)
     }
 
-    /// Removes those before the first that is not older than `moment`; answers how many.
+    /// Removes those before the first that is not older than `moment`, up to one that the issuance log
+    /// holds: `cuhk doctor` can tell then what was removed. Answers how many.
     ///
     /// # Errors
     ///
@@ -241,17 +270,30 @@ impl<'a> Operations<'a> {
         Ok(removed as u64)
     }
 
-    /// The number of the last one before which all are older than `moment`, itself among them; below all
-    /// others if there is none.
+    /// The number of the last one that the issuance log holds and before which all are older than `moment`,
+    /// itself among them; below all others if there is none. Of what is before all entries that are left
+    /// in the log it is known no more which of them it held.
     fn last_before(&self, moment: UnixTime) -> Result<i64, Error> {
-        Ok(self
+        let last: i64 = self
             .connection
             .prepare_cached(
                 "SELECT coalesce(
                      (SELECT min(number) - 1 FROM operation WHERE at >= ?1),
                      (SELECT max(number) FROM operation), 0)",
             )?
-            .query_one([convert::seconds(moment)], |row| row.get(0))?)
+            .query_one([convert::seconds(moment)], |row| row.get(0))?;
+        let last = convert::number(last)?;
+        let (mut held, mut is_first) = (0, true);
+        Log::on(self.connection).each_pin(|pin| {
+            if pin.operations <= last {
+                held = pin.operations;
+            } else if is_first && pin.nth > 1 {
+                held = last;
+            }
+            is_first = false;
+            Ok(())
+        })?;
+        Ok(convert::integer(held))
     }
 }
 
@@ -422,8 +464,13 @@ mod tests {
                 let operations = records.operations();
                 assert_eq!(operations.count_before(at(100))?, 0);
                 assert_eq!(operations.remove_before(at(100))?, 0);
-                assert_eq!(operations.count_before(at(201))?, 2);
-                assert_eq!(operations.remove_before(at(201))?, 2);
+                assert_eq!(operations.remove_before(at(1000))?, 0, "none is held yet");
+                records.pin_operations()?;
+                assert_eq!(operations.remove_before(at(201))?, 0, "nor these");
+                records.note(&"1155000002", "restored", at(400))?;
+                assert_eq!(operations.count_before(at(1000))?, 3);
+                assert_eq!(operations.remove_before(at(1000))?, 3);
+                records.pin_operations()?;
                 assert_eq!(operations.check()?, 1);
                 assert_eq!(operations.remove_before(at(1000))?, 1);
                 records.note(&"root", "signed", at(1100))?;
@@ -431,6 +478,6 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(listed(&store, None, None), [(4, "signed".to_owned())]);
+        assert_eq!(listed(&store, None, None), [(5, "signed".to_owned())]);
     }
 }

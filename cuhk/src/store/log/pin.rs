@@ -5,12 +5,12 @@ use rusqlite::{OptionalExtension, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::values::Salt;
-use scb_protocol::{COMMITMENT_SIZE, commitment};
+use scb_protocol::{COMMITMENT_SIZE, commitment, from_seconds};
 use serde::{Deserialize, Serialize};
 
-use super::{Log, logged, raw};
+use super::{Log, Raw, logged, raw};
 use crate::Error;
-use crate::store::convert;
+use crate::store::{Records, convert};
 
 /// In the place of whom an entry concerns: no student ID has a slash, and no service is called so.
 pub(super) const SUBJECT: &str = "cuhk/operations";
@@ -39,7 +39,60 @@ pub(crate) struct Pin {
     pub(crate) operations: u64,
     /// The hash over that and all before it.
     pub(crate) chain: Fingerprint,
-    nth: u64,
+    /// When the last one was done.
+    pub(crate) at: UnixTime,
+    /// Which of these entries it is, from 1.
+    pub(crate) nth: u64,
+}
+
+/// Whether there are operations that no entry tells of yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unpinned {
+    /// There are none.
+    Nothing,
+    /// They go on after those of which the newest entry was made.
+    Newer,
+    /// They do not: whoever put them there is not to have them entered.
+    Foreign,
+}
+
+impl Records<'_> {
+    /// Which operations wait for being entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecordInvalid`], [`Error::Storage`].
+    pub(crate) fn unpinned(&self) -> Result<Unpinned, Error> {
+        let Some((number, chain, _)) = self.operations().head()? else {
+            return Ok(Unpinned::Nothing);
+        };
+        let Some(pin) = self.log().pin()? else {
+            return Ok(Unpinned::Newer);
+        };
+        if (pin.operations, pin.chain) == (number, chain) {
+            return Ok(Unpinned::Nothing);
+        }
+        match self.operations().follow(pin.operations, &pin.chain)? {
+            true => Ok(Unpinned::Newer),
+            false => Ok(Unpinned::Foreign),
+        }
+    }
+
+    /// Enters in the log how many operations there are and the hash over all of them, if these are newer;
+    /// answers whether they were.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Records::unpinned`].
+    pub(crate) fn pin_operations(&self) -> Result<Unpinned, Error> {
+        let unpinned = self.unpinned()?;
+        if unpinned == Unpinned::Newer
+            && let Some((number, chain, at)) = self.operations().head()?
+        {
+            self.log().add_pin((number, chain), at)?;
+        }
+        Ok(unpinned)
+    }
 }
 
 impl Log<'_> {
@@ -57,38 +110,29 @@ impl Log<'_> {
             )?
             .query_row([SUBJECT], raw)
             .optional()?;
-        row.map(|row| {
-            let commitment = row.3;
-            let entry = logged(row)?;
-            let content: Content = serde_json::from_str(&entry.content)
-                .map_err(|_| Error::RecordInvalid { what: "log entry" })?;
-            Ok(Pin {
-                entry: entry.number,
-                commitment,
-                operations: content.operations,
-                chain: content.chain,
-                nth: content.nth,
-            })
-        })
-        .transpose()
+        row.map(read).transpose()
     }
 
-    /// Enters that so many operations lead to this hash, the last of them done `at` some time, unless
-    /// the newest entry of them says so; answers whether it was entered.
+    /// Visits each whose content is here, in their order.
     ///
     /// # Errors
     ///
-    /// As for [`Log::pin`].
-    pub(crate) fn pin_operations(
+    /// As for [`Log::pin`]; what `visit` returns.
+    pub(crate) fn each_pin(
         &self,
-        (operations, chain): (u64, Fingerprint),
-        at: UnixTime,
-    ) -> Result<bool, Error> {
-        let last = self.pin()?;
-        if last.is_some_and(|last| (last.operations, last.chain) == (operations, chain)) {
-            return Ok(false);
-        }
-        let nth = last.map_or(0, |last| last.nth) + 1;
+        mut visit: impl FnMut(Pin) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, salt, content, commitment FROM log_entry
+             WHERE subject = ?1 ORDER BY nth",
+        )?;
+        let mut rows = statement.query_map([SUBJECT], raw)?;
+        rows.try_for_each(|row| visit(read(row?)?))
+    }
+
+    /// Enters that so many operations lead to this hash, the last of them done `at` some time.
+    fn add_pin(&self, (operations, chain): (u64, Fingerprint), at: UnixTime) -> Result<(), Error> {
+        let nth = self.pin()?.map_or(0, |last| last.nth) + 1;
         let content = Content {
             kind: "operations".to_owned(),
             v: 1,
@@ -110,7 +154,7 @@ impl Log<'_> {
                 salt.as_bytes(),
                 content,
             ])?;
-        Ok(true)
+        Ok(())
     }
 
     /// How many entries after this one, of so many that were `published`, have lost their contents, which
@@ -131,4 +175,19 @@ impl Log<'_> {
         let all = self.size()?.max(published).saturating_sub(from);
         Ok(all.saturating_sub(convert::number(known)?))
     }
+}
+
+fn read(row: Raw) -> Result<Pin, Error> {
+    let commitment = row.3;
+    let entry = logged(row)?;
+    let content: Content = serde_json::from_str(&entry.content)
+        .map_err(|_| Error::RecordInvalid { what: "log entry" })?;
+    Ok(Pin {
+        entry: entry.number,
+        commitment,
+        operations: content.operations,
+        chain: content.chain,
+        at: from_seconds(content.at),
+        nth: content.nth,
+    })
 }
