@@ -66,22 +66,24 @@ pub(super) fn gone(
 const MOST_ASKED: usize = 8;
 
 /// With whom members of these statements have worked and who are not here, by their certificates of that work;
-/// each once.
+/// each once, and one of each statement in turn: those of the first keep nobody from those of another.
 pub(super) fn waited_for(
     connection: &Connection,
     statements: &[Statement],
     now: UnixTime,
 ) -> Result<Vec<MemberQuestion>, Error> {
-    let mut found: Vec<MemberQuestion> = Vec::new();
+    let mut left = Vec::new();
     for statement in statements {
-        for question in waited_for_by(connection, statement, now)? {
-            if found.iter().all(|known| known.sid != question.sid) {
-                found.push(question);
-            }
-        }
-        if found.len() >= MOST_ASKED {
-            break;
-        }
+        left.push(waited_for_by(connection, statement, now)?.into_iter());
+    }
+    let mut found: Vec<MemberQuestion> = Vec::new();
+    while !left.is_empty() && found.len() < MOST_ASKED {
+        left.retain_mut(|of_one| {
+            let next = of_one.find(|one| found.iter().all(|known| known.sid != one.sid));
+            let is_left = next.is_some();
+            found.extend(next);
+            is_left
+        });
     }
     found.truncate(MOST_ASKED);
     Ok(found)

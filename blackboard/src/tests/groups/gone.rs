@@ -10,10 +10,10 @@ use super::super::campus::Campus;
 use super::super::cuhk::Answer;
 use super::super::detached::detach;
 use super::super::eventually;
-use super::super::proposals::Machine;
+use super::super::proposals::{Machine, Work};
 use super::super::uploads::again;
 use super::super::withdrawals::give_up;
-use super::{ALICE, BOB, CAROL, DAVE, campus, change, handed_in, is_refused, small};
+use super::{ALICE, BOB, CAROL, DAVE, campus, change, handed_in, is_refused, set, small};
 use crate::store::Store;
 
 /// From now on these are on the class list, and nobody else.
@@ -222,4 +222,35 @@ async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_a_few_and_about_each_
     assert_eq!(refused.count(), 2 * groups.len());
     let asked = campus.cuhk.questions().split_off(before);
     assert_eq!(asked, [1; 9], "herself, and eight of ten others");
+}
+
+#[tokio::test]
+async fn who_is_suspended_is_found_behind_an_older_proposal_though_many_wait_behind_a_newer_one() {
+    let campus = campus(Groups::Free).await;
+    let many: Vec<_> = (0..=8).map(|nth| format!("115500020{nth}")).collect();
+    let (other, suspended) = ("1155000300", "1155000301");
+    let [mut older, mut newer] = [other, &many[0]].map(|sid| Machine::of(&campus, &[sid]));
+    let work = older.work(&[other, CAROL], b"the older one");
+    older.propose(&work).await.unwrap().waits();
+    campus.certs.clock().advance(Duration::from_secs(1));
+    let their = newer.work(&[&many[0], CAROL], b"the newer one");
+    newer.propose(&their).await.unwrap().waits();
+    // Both have handed in with others since, who are not in it.
+    handed_in(&campus, &[other, suspended]).await;
+    for two in many[1..].chunks(2) {
+        handed_in(&campus, &[&many[0], &two[0], &two[1]]).await;
+    }
+    set(&campus, Groups::Kept);
+    let answer = Answer::Inactive(suspended.to_owned(), InactiveReason::Suspended);
+    campus.cuhk.answer(answer);
+    let mut c = Machine::of(&campus, &[CAROL]);
+    let told = c.told().await;
+    let refused = |work: &Work| {
+        let id = work.submission();
+        let listed = told.iter().find(|one| one.statement.submission == id);
+        listed.unwrap().listed.refused.is_some()
+    };
+    assert!(refused(&their), "all of them are active");
+    assert!(!refused(&work));
+    c.sign(&work).await.unwrap().receipt();
 }
