@@ -1,5 +1,6 @@
 //! The database of submissions: only the files of this module name SQL.
 
+mod arrival;
 mod as_committed;
 mod assignments;
 mod backlog;
@@ -52,6 +53,7 @@ use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 use scb_storage::Database;
 
 use crate::authority::Numbers;
+pub(crate) use arrival::Arrival;
 pub(crate) use assignments::{Amended, Assignment, Place};
 pub use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};

@@ -3,34 +3,39 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_protocol::message::proposal::ListedProposal;
 use scb_protocol::server::AwaitAbsent;
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
 
 use super::Shared;
-use crate::store::Error;
+use crate::store::{Arrival, Error};
 
 impl Shared {
-    /// What comes of an attempt; of another one where the first was refused for the sake of somebody whom
-    /// CUHK calls suspended.
+    /// What comes of an attempt to record what came then; of another one where the first was refused for the
+    /// sake of somebody whom CUHK calls suspended. What came before its assignment opened is judged once more
+    /// by this moment: nobody is refused for it after that.
     pub(super) async fn with_absent<T, F>(
         &self,
-        statement: &Statement,
-        attempt: impl Fn() -> F,
+        (statement, came): (&Statement, UnixTime),
+        attempt: impl Fn(Arrival) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        match attempt().await {
-            Err(Error::NotAdmitted(refusal)) if is_for_others(&refusal) => {
-                match self.finds_suspended(vec![statement.clone()]).await? {
-                    true => attempt().await,
-                    false => Err(Error::NotAdmitted(refusal)),
-                }
-            }
-            outcome => outcome,
+        let mut arrival = Arrival::new(came, Arc::clone(&self.clock));
+        let mut outcome = attempt(arrival.clone()).await;
+        if is_refused(&outcome, |refusal| refusal.code == Code::AssignmentNotOpen) {
+            arrival = arrival.just_now();
+            outcome = attempt(arrival.clone()).await;
         }
+        if is_refused(&outcome, is_for_others)
+            && self.finds_suspended(vec![statement.clone()]).await?
+        {
+            outcome = attempt(arrival).await;
+        }
+        outcome
     }
 
     /// Asks CUHK about those for whom these statements' members would have to wait, all at once and about each
@@ -70,6 +75,11 @@ impl Shared {
         let statements = refused.filter_map(|one| Statement::parse(one.statement.as_bytes()).ok());
         self.finds_suspended(statements.collect()).await
     }
+}
+
+/// Whether the rules refuse it so.
+fn is_refused<T>(outcome: &Result<T, Error>, so: impl Fn(&Refusal) -> bool) -> bool {
+    matches!(outcome, Err(Error::NotAdmitted(refusal)) if so(refusal))
 }
 
 /// Whether somebody who is not here is why this is refused.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use rustls_pki_types::UnixTime;
 use scb_certs::TrustStore;
 use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{AwaitReverification, Policy, Standing, VerifiedSubmission};
@@ -15,24 +14,10 @@ use super::{Shared, content, tokens_count};
 use crate::authority::Unanswered;
 use crate::store::{Draft, Record};
 
-/// For so many seconds CUHK's answer is waited for, and a little. Less than what clocks are set by: the next entry
-/// of a log may be so much older than the last one.
-const ASKED: u64 = 3;
-
 impl Shared {
     /// The trust store of this moment.
     pub(super) fn trust(&self) -> Arc<TrustStore> {
         self.authority.lists()
-    }
-
-    /// The moment that counts of what was signed and came then: that one, where nothing but CUHK's answer was
-    /// waited for since; now, if it took longer. Nobody is late because CUHK hangs.
-    pub(super) fn moment(&self, came: UnixTime) -> UnixTime {
-        let now = self.clock.now();
-        match now.as_secs().saturating_sub(came.as_secs()) <= ASKED {
-            true => came.min(now),
-            false => now,
-        }
     }
 
     /// What is accepted now: a group is as large as any assignment wants it.

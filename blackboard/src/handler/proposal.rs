@@ -48,8 +48,9 @@ impl Handler {
         let signing = Signing::new(&part, part.assurance(), now, window);
         let register = self.shared.register.clone();
         let bounds = (from_seconds(until), self.shared.uploads.quota());
-        let proposing = || register.propose(signing.clone(), bounds);
-        let standing = self.shared.with_absent(part.statement(), proposing);
+        let proposing = |arrival| register.propose(signing.clone(), arrival, bounds);
+        let signed = (part.statement(), self.came);
+        let standing = self.shared.with_absent(signed, proposing);
         let standing = standing.await?;
         self.done(Step::Six, Fact::from(&standing));
         self.make_room(&lease, part.statement()).await?;
@@ -107,12 +108,13 @@ impl Handler {
         let gathered = part.gather(&found.delivered)?;
         let confirmed = self.confirm_signers(&gathered).await?;
         let (came, shared) = (self.came, &self.shared);
-        let signed = || {
-            let (at, window) = (shared.moment(came), shared.upload_window);
-            let signing = Signing::new(&part, confirmed.assurance(), at, window);
-            shared.register.sign(signing)
+        let signed = |arrival| {
+            let (now, window) = (shared.clock.now(), shared.upload_window);
+            let signing = Signing::new(&part, confirmed.assurance(), now, window);
+            shared.register.sign(signing, arrival)
         };
-        let standing = self.shared.with_absent(part.statement(), signed).await?;
+        let standing = shared.with_absent((part.statement(), came), signed);
+        let standing = standing.await?;
         self.done(Step::Six, Fact::from(&standing));
         self.send_last(&part, &standing).await?;
         let is_waited_for = match standing.state {

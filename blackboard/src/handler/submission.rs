@@ -135,14 +135,24 @@ impl Handler {
         let (id, came) = (accepted.statement().submission, self.came);
         let quota = self.shared.uploads.quota();
         let (shared, trust) = (Arc::clone(&self.shared), self.trust());
-        let committing = self.shared.with_absent(accepted.statement(), || {
-            let (at, identity) = (shared.moment(came), Arc::clone(&shared.identity.borrow()));
-            let sign = move |leaf| SignedLeaf::sign(leaf, (&identity.key, &identity.chain), at);
-            let counts = counts_under(Arc::clone(&trust));
-            let register = shared.register.clone();
-            let committal = shared.committal(&accepted, at);
-            async move { register.commit(committal, quota, counts, sign).await }
-        });
+        let committing = self
+            .shared
+            .with_absent((accepted.statement(), came), |arrival| {
+                let (clock, identity) = (
+                    Arc::clone(&shared.clock),
+                    Arc::clone(&shared.identity.borrow()),
+                );
+                let committal = shared.committal(&accepted, clock.now());
+                let sign = move |leaf| {
+                    SignedLeaf::sign(leaf, (&identity.key, &identity.chain), clock.now())
+                };
+                let counts = counts_under(Arc::clone(&trust));
+                let register = shared.register.clone();
+                async move {
+                    let dated = (committal, arrival);
+                    register.commit(dated, quota, counts, sign).await
+                }
+            });
         let (commitment, entry) = match committing.await? {
             CommitOutcome::Committed(commitment, entry) => (commitment, entry),
             CommitOutcome::SameVersion(record) => return Ok(ControlFlow::Break(*record)),
@@ -201,7 +211,7 @@ impl Handler {
 }
 
 impl Shared {
-    /// What is recorded of a statement that came then.
+    /// What is recorded of a statement, if it is at this moment.
     fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
         let window = self.upload_window.as_secs();
         Committal {

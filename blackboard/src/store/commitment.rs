@@ -11,7 +11,7 @@ use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
-use super::{Error, Record, as_integer, log};
+use super::{Arrival, Error, Record, as_integer, log};
 
 /// What is recorded of a statement before its files come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,21 @@ pub struct Committal {
 }
 
 impl Committal {
+    /// By the moment that counts of what came then; its files may come for as long.
+    pub(super) fn dated(self, arrival: &Arrival) -> Self {
+        let at = arrival.moment(&self.assurance.1);
+        let window = self
+            .upload_until
+            .as_secs()
+            .saturating_sub(self.at.as_secs());
+        let upload_until = from_seconds(at.as_secs().saturating_add(window));
+        Self {
+            at,
+            upload_until,
+            ..self
+        }
+    }
+
     /// What the log says of it.
     fn entry(&self) -> Entry {
         let (mode, assurance) = &self.assurance;

@@ -32,7 +32,7 @@ use self::signing::{check_new, end_one, sign};
 use self::standing::look;
 pub(super) use self::standing::signable_until;
 use super::{
-    Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
+    Arrival, Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -79,6 +79,21 @@ impl Signing {
             connection: part.connection(),
             assurance,
             at,
+        }
+    }
+
+    /// By the moment that counts of what came then; its files may come for as long.
+    fn dated(self, arrival: &Arrival) -> Self {
+        let at = arrival.moment(&self.assurance.1);
+        let window = self
+            .upload_until
+            .as_secs()
+            .saturating_sub(self.at.as_secs());
+        let upload_until = from_seconds(at.as_secs().saturating_add(window));
+        Self {
+            at,
+            upload_until,
+            ..self
         }
     }
 
@@ -157,7 +172,7 @@ impl Store {
 
 impl Register {
     /// Records a statement that others are to sign as well, with the signatures that came, if the
-    /// rules as they are at this moment take it. The same statement again adds what was not signed
+    /// rules as they are at the moment that counts take it. The same statement again adds what was not signed
     /// before. Answered once it is durable.
     ///
     /// # Errors
@@ -167,10 +182,12 @@ impl Register {
     /// [`Error::TooManyUploads`] and [`Error::NotAdmitted`]; [`Error::Storage`].
     pub(crate) async fn propose(
         &self,
-        mut signing: Signing,
+        signing: Signing,
+        arrival: Arrival,
         (waits_until, quota): (UnixTime, Quota),
     ) -> Result<ProposalStanding, Error> {
         let propose = move |transaction: &Transaction<'_>| {
+            let mut signing = signing.dated(&arrival);
             let submission = signing.statement.submission;
             signing.at = moment(transaction, &signing.statement, signing.at)?;
             match rows::find(transaction, submission)? {
@@ -200,7 +217,7 @@ impl Register {
         self.write(propose).await
     }
 
-    /// Records signatures of what was proposed, if the rules as they are at this moment take it.
+    /// Records signatures of what was proposed, if the rules as they are at the moment that counts take it.
     /// Whoever has signed before keeps that signature. With the last one the statement is complete:
     /// that moment counts for lateness. Of what is a submission by now nothing is recorded. Answered
     /// once it is durable.
@@ -209,8 +226,13 @@ impl Register {
     ///
     /// [`Error::NoProposal`] if this very statement was never proposed; [`Error::ProposalEnded`];
     /// [`Error::NotAdmitted`]; [`Error::Storage`].
-    pub(crate) async fn sign(&self, mut signing: Signing) -> Result<ProposalStanding, Error> {
+    pub(crate) async fn sign(
+        &self,
+        signing: Signing,
+        arrival: Arrival,
+    ) -> Result<ProposalStanding, Error> {
         let work = move |transaction: &Transaction<'_>| {
+            let mut signing = signing.dated(&arrival);
             let submission = signing.statement.submission;
             signing.at = moment(transaction, &signing.statement, signing.at)?;
             let stored = rows::find(transaction, submission)?;

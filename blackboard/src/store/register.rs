@@ -14,9 +14,9 @@ use scb_storage::{ContentStore, StoredContents};
 
 use super::mark::{self, Mark};
 use super::{
-    CommitOutcome, Committal, Draft, Error, Record, Store, as_committed, assignments, backlog,
-    by_submission, commitment, groups, insert, last_number, log, lost_entries, proposals, rulebook,
-    superseded, unnamed, versions, withdrawal,
+    Arrival, CommitOutcome, Committal, Draft, Error, Record, Store, as_committed, assignments,
+    backlog, by_submission, commitment, groups, insert, last_number, log, lost_entries, proposals,
+    rulebook, superseded, unnamed, versions, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -169,7 +169,7 @@ impl Register {
             .map(|removed| removed.len())
     }
 
-    /// Records a statement before its files come, if the rules as they are at this moment take it.
+    /// Records a statement before its files come, if the rules as they are at the moment that counts take it.
     /// The same statement again keeps the time at which it was committed first, and is not judged
     /// again; the entry of the log, which `sign` signs when it is made, stays the same as well. Nothing is
     /// recorded if the members' last version is the very same, and `counts` says that its receipt does.
@@ -185,7 +185,7 @@ impl Register {
     /// [`Error::ProposalAltered`]; [`Error::Storage`].
     pub(crate) async fn commit<F>(
         &self,
-        committal: Committal,
+        (committal, arrival): (Committal, Arrival),
         quota: Quota,
         counts: impl FnOnce(&Record) -> bool + Send + 'static,
         sign: F,
@@ -194,6 +194,7 @@ impl Register {
         F: FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
     {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
+            let committal = committal.dated(&arrival);
             let submission = committal.statement.submission;
             let signed = (&committal.statement, committal.bytes.as_slice());
             match as_committed::of(transaction, signed)? {

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) pace: std::time::Duration,
     /// How long each question about a statement takes, by the clock of the campus.
     pub(super) thinks: std::time::Duration,
+    /// Each other question about members as well.
+    pub(super) thinks_of_all: bool,
     pub(super) epoch: u64,
     pub(super) crls: Vec<Crl>,
     /// The trust bundle that is handed out, if one is.
@@ -109,6 +111,7 @@ impl FakeCuhk {
             knows_no_service: false,
             pace: std::time::Duration::ZERO,
             thinks: std::time::Duration::ZERO,
+            thinks_of_all: false,
             epoch: 1,
             crls: campus.crls(10, &[]),
             bundle: None,
@@ -274,7 +277,7 @@ impl Desk {
             } => {
                 let repeated = (nonce, statement_sha256);
                 state.named.push(statement_sha256);
-                if statement_sha256.is_some() {
+                if statement_sha256.is_some() || state.thinks_of_all {
                     self.campus.clock().advance(state.thinks);
                 }
                 let answered = state.questions.len();

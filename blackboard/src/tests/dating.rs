@@ -1,5 +1,7 @@
 //! What CUHK's clock shows of when a statement was recorded, and that nobody puts that back.
 
+mod came;
+
 use std::fs;
 use std::time::Duration;
 
@@ -10,13 +12,11 @@ use scb_protocol::commitment::{Followed, VerifiedCommitment};
 use scb_protocol::log_leaf::{Entry, Leaf, leaf_commitment};
 use scb_protocol::message::blackboard::{Reply, Request};
 use scb_protocol::receipt::VerifiedReceipt;
-use scb_protocol::rules::Terms;
 use scb_protocol::server::Outage;
 use scb_protocol::{Code, Refusal, Step, from_seconds};
 
 use super::campus::Campus;
 use super::group::{Group, reply, signed};
-use super::overview::{desk, which};
 use super::proposals::{A, B, C, Machine};
 use super::uploads::{again, interrupted};
 use crate::fsck::found;
@@ -325,81 +325,4 @@ async fn cuhks_answer_about_another_statement_stands_behind_no_signature_of_a_pr
     campus.start().await.unwrap();
     campus.stop().await;
     assert_eq!(codes(&campus), ["moment_contradicted"]);
-}
-
-/// Nothing is taken later than a second from now, and CUHK takes so long for what it is asked of a statement.
-fn last_second(campus: &Campus, thinks: u64) {
-    let now = campus.certs.now();
-    let due = from_seconds(now.as_secs() + 1);
-    let change = move |mut terms: Terms| {
-        terms.due = Some(due);
-        terms.check()
-    };
-    let store = Store::open(&campus.home).unwrap();
-    let place = desk(campus, 0).place(&which());
-    store.change_assignment(place, change, now).unwrap();
-    let thinks = Duration::from_secs(thinks);
-    campus.cuhk.set(|state| state.thinks = thinks);
-}
-
-#[tokio::test]
-async fn who_hands_in_in_the_last_second_is_in_time_while_cuhk_is_asked_and_no_longer() {
-    for (thinks, is_taken) in [(0, true), (3, true), (4, false)] {
-        let campus = Campus::open().await;
-        let mut group = campus.three();
-        let (connection, session) = group.open_session().await.unwrap();
-        last_second(&campus, thinks);
-        let sent = campus.certs.now();
-        match group.submit(connection, session).await {
-            Ok(zip) => {
-                let receipt = group.verify(&zip);
-                assert_eq!(receipt.committed_at(), sent);
-                let told = from_seconds(sent.as_secs() + thinks);
-                assert_eq!(receipt.dated(), Some(told), "by CUHK's clock");
-                assert!(is_taken, "{thinks} s");
-            }
-            Err(refusal) => {
-                assert_eq!(refusal.code, Code::AssignmentClosed, "{refusal:?}");
-                assert!(!is_taken, "{thinks} s");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn so_is_whoever_signs_last() {
-    for (thinks, is_taken) in [(3, true), (4, false)] {
-        let campus = Campus::open().await;
-        let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
-        let work = a.work(&[A, B], b"the report");
-        a.propose(&work).await.unwrap().waits();
-        last_second(&campus, thinks);
-        let sent = campus.certs.now();
-        let came = b.sign(&work).await;
-        assert_eq!(came.is_ok(), is_taken, "{thinks} s");
-        if let Ok(came) = came {
-            assert_eq!(b.verify(&came.receipt()).committed_at(), sent);
-        }
-    }
-}
-
-#[tokio::test]
-async fn the_log_goes_on_in_time_whoever_came_first() {
-    let mut campus = Campus::open().await;
-    let (connection, session, mut group) = {
-        let mut group = campus.three();
-        let (connection, session) = group.open_session().await.unwrap();
-        (connection, session, group)
-    };
-    campus
-        .cuhk
-        .set(|state| state.thinks = Duration::from_secs(2));
-    let mut other = campus.group(&["1155000004"]);
-    let (one, another) = tokio::join!(group.submit(connection, session), other.hand_in());
-    let receipts = [group.verify(&one.unwrap()), other.verify(&another.unwrap())];
-    let [first, second] = receipts.each_ref().map(VerifiedReceipt::committed_at);
-    assert!(first.as_secs().abs_diff(second.as_secs()) <= 8);
-    drop((group, other));
-    campus.stop().await;
-    assert_eq!(found(&campus.home, None, campus.certs.now()).unwrap(), []);
 }

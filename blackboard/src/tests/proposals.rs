@@ -9,13 +9,15 @@ mod rules;
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
-    Outcome, Proposals, ProposedAnswer, SignedAnswer, SignedCommitment, ToldProposal, sign, stated,
+    Outcome, Proposals, ProposedAnswer, Session, SignedAnswer, SignedCommitment, ToldProposal,
+    sign, stated,
 };
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Refusal};
+use scb_transport::Connection;
 
 use super::campus::Campus;
 use super::group::{Group, receive, reply};
@@ -110,7 +112,16 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) async fn propose(&mut self, work: &Work) -> Result<Came, Refusal> {
-        let (mut connection, session) = self.0.open_session().await?;
+        let opened = self.0.open_session().await?;
+        self.propose_over(opened, work).await
+    }
+
+    /// Over a connection on which nothing was said since.
+    pub(super) async fn propose_over(
+        &mut self,
+        (mut connection, session): (Connection, Session),
+        work: &Work,
+    ) -> Result<Came, Refusal> {
         let (expect, request) = session.propose(&work.statement, self.signatures(work))?;
         connection.send(&request).await?;
         let proposed = match expect.handle(reply(&mut connection).await?)? {

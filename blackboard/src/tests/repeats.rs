@@ -1,5 +1,7 @@
 //! The very same handed in twice at once is one version, and one receipt.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
@@ -9,13 +11,14 @@ use scb_protocol::receipt::CommittedAt;
 use scb_protocol::rules::{GroupSize, Rules, Terms};
 use scb_protocol::statement::{FileEntry, StatedMember, Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
+use scb_transport::ClockFn;
 
 use super::campus::Campus;
 use super::form::{evidence, sign};
 use super::proposals::{A, B, Machine};
 use super::uploads::{again, anew, interrupted};
 use crate::config::Config;
-use crate::store::{CommitOutcome, Committal, Draft, Place, Record, Register, Store};
+use crate::store::{Arrival, CommitOutcome, Committal, Draft, Place, Record, Register, Store};
 
 const DUE: u64 = 1_795_262_400;
 
@@ -51,10 +54,12 @@ impl Desk {
             at: from_seconds(at),
             upload_until: from_seconds(at + 3600),
         };
+        let clock = ClockFn(move || from_seconds(at));
+        let arrival = Arrival::new(from_seconds(at), Arc::new(clock));
         let quota = Config::default().quota();
         match self
             .register
-            .commit(committal, quota, |_| true, sign)
+            .commit((committal, arrival), quota, |_| true, sign)
             .await
             .unwrap()
         {

@@ -18,7 +18,7 @@ use scb_certs::{Certificate, Chain, TrustStore};
 
 pub use archive::{MAX_RECEIPT, build};
 pub use committed::CommittedEntry;
-pub use dating::contradicted;
+pub use dating::{contradicted, earliest_entry};
 pub use found::{Check, Found};
 pub use judged::{JudgedBy, ProvedEntry};
 pub use log_proof::{LogProof, WitnessPolicy, Witnessed};

@@ -10,7 +10,7 @@ use crate::assurance::{Mode, VerifiedTokens};
 use crate::identity_token::UnverifiedToken;
 use crate::jose::{Stamp, stamp};
 use crate::log_leaf::{Entry, Leaf};
-use crate::time::{from_seconds, in_words, is_future, rfc3339};
+use crate::time::{CLOCK_SKEW, from_seconds, in_words, is_future, rfc3339};
 use crate::verification::Verification;
 use crate::{Refusal, Step};
 
@@ -96,6 +96,13 @@ fn not_of_then(leaf: &Leaf, assurance: &str) -> Option<String> {
         let (at, before) = (rfc3339(leaf.at), in_words(before));
         format!("CUHK gave it at {told}, and the entry that names it says {at}, {before} earlier")
     })
+}
+
+/// The earliest time of an entry behind which this can stand, as what CUHK had said by then: CUHK's clock may
+/// be ahead by what is allowed, and no more. Nothing of what says no time. No signature is verified.
+pub fn earliest_entry(assurance: &str) -> Option<UnixTime> {
+    let last = stamps(assurance).map(|stamp| stamp.iat).max()?;
+    Some(from_seconds(last.saturating_sub(CLOCK_SKEW)))
 }
 
 /// What each line of it says of itself.

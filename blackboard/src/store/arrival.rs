@@ -1,0 +1,43 @@
+//! When something that was signed had come, and by which moment it is judged and recorded.
+
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+use scb_protocol::receipt::earliest_entry;
+use scb_transport::Clock;
+
+/// For so many seconds CUHK's answer is waited for, and a little. Less than what clocks are set by: the next entry
+/// of a log may be so much older than the last one.
+const ASKED: u64 = 3;
+
+/// When it had come, by the clock that counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    came: UnixTime,
+    clock: Arc<dyn Clock>,
+}
+
+impl Arrival {
+    /// It came then.
+    pub(crate) fn new(came: UnixTime, clock: Arc<dyn Clock>) -> Self {
+        Self { came, clock }
+    }
+
+    /// As if it had come just now.
+    pub(crate) fn just_now(self) -> Self {
+        let came = self.clock.now();
+        Self { came, ..self }
+    }
+
+    /// The moment that counts: that one, where nothing but CUHK's answer was waited for since; now, if it took
+    /// longer. Nobody is late because CUHK hangs. By what CUHK said, which is in the entry as well, its clock
+    /// shows that it is no earlier: behind an entry of before that it could not stand.
+    pub(super) fn moment(&self, assurance: &str) -> UnixTime {
+        let now = self.clock.now();
+        if now.as_secs().saturating_sub(self.came.as_secs()) > ASKED {
+            return now;
+        }
+        let earliest = earliest_entry(assurance).unwrap_or(self.came);
+        self.came.max(earliest).min(now)
+    }
+}
