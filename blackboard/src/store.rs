@@ -119,6 +119,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_last_signed.sql")),
     M::up(include_str!("store/migration_restored.sql")),
     M::up(include_str!("store/migration_suspended.sql")),
+    M::up(include_str!("store/migration_entered.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -38,6 +38,28 @@ pub(super) fn of(
     Ok(Some((found, bytes.to_vec())))
 }
 
+/// Refuses a statement that the log has under this ID, and no row has any more: it would get another time, or be
+/// refused for that one.
+///
+/// # Errors
+///
+/// [`Error::ProposalAltered`]; [`Error::Storage`].
+pub(super) fn check_unknown(connection: &Connection, statement: &Statement) -> Result<(), Error> {
+    let submission = statement.submission;
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    let mut query = connection.prepare_cached(BEGUN)?;
+    match query.exists([name.to_string(), submission.to_string()])? {
+        true => Err(Error::ProposalAltered { submission }),
+        false => Ok(()),
+    }
+}
+
+/// As the index has it: where and how are to be written as there.
+const BEGUN: &str = "SELECT 1 FROM log_entries INDEXED BY log_entries_begun \
+    WHERE log = (SELECT id FROM logs WHERE origin = ?1) AND kind IN ('committed', 'proposed') \
+    AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
+    THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2 LIMIT 1";
+
 /// Compares a row with the entry that was made with it, and gives its statement.
 ///
 /// # Errors
@@ -99,5 +121,30 @@ fn check_window(
     match others {
         0 => Ok(()),
         _ => Err(Error::ProposalAltered { submission }),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_cli::{Home, Role};
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_the_log_has_is_found_without_reading_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
+        let database = Store::open(&home).unwrap().database;
+        let plan = |transaction: &Transaction<'_>| {
+            let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {BEGUN}"))?;
+            Ok::<_, Error>(query.query_row(["a", "b"], |row| row.get::<_, String>(3))?)
+        };
+        let plan = database.write_blocking(plan).unwrap();
+        assert!(
+            plan.ends_with("log_entries_begun (log=? AND <expr>=?)"),
+            "{plan}"
+        );
     }
 }

@@ -32,7 +32,8 @@ use self::signing::{check_new, end_one, sign};
 use self::standing::look;
 pub(super) use self::standing::signable_until;
 use super::{
-    Arrival, Error, Record, Register, Store, Unfinished, by_submission, log, superseded, withdrawal,
+    Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, log,
+    superseded, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -179,7 +180,7 @@ impl Register {
     ///
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::ProposalEnded`]; if it is new, [`Error::SameProposed`], [`Error::TooManyProposals`],
-    /// [`Error::TooManyUploads`] and [`Error::NotAdmitted`]; [`Error::Storage`].
+    /// [`Error::TooManyUploads`] and [`Error::NotAdmitted`]; [`Error::ProposalAltered`]; [`Error::Storage`].
     pub(crate) async fn propose(
         &self,
         signing: Signing,
@@ -197,6 +198,7 @@ impl Register {
                 Some(stored) => sign(transaction, stored, &signing),
                 None => {
                     check_new(transaction, &signing, quota)?;
+                    as_committed::check_unknown(transaction, &signing.statement)?;
                     rows::insert(transaction, &signing, waits_until)?;
                     let statement = &signing.statement;
                     let entry = Entry::Proposed(Proposed {

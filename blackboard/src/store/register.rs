@@ -344,6 +344,7 @@ fn commit_new(
     quota: Quota,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
+    as_committed::check_unknown(transaction, &committal.statement)?;
     let name = LogName::of(&committal.statement).map_err(Error::Leaf)?;
     committal.at = log::moment(transaction, &name, committal.at)?;
     let committal = &committal;

@@ -25,7 +25,7 @@ pub(super) fn withdraw(
     let (commitment, bytes) = found.ok_or(Error::NoProposal { submission })?;
     let statement = as_committed::check(transaction, submission, (commitment, &bytes))?;
     check_named(&statement, &end.members)?;
-    if let Some(at) = at(transaction, submission)? {
+    if let Some(at) = given_up(transaction, &statement)? {
         let members = statement.members.iter().map(|member| member.sid.clone());
         let said = (at, members.collect(), None);
         return Ok(standing(&statement, commitment, said));
@@ -43,14 +43,34 @@ pub(super) fn withdraw(
     Ok(standing(&statement, commitment, said))
 }
 
-/// Refuses what was given up: the log's word is as good as the table's.
+/// Refuses what was given up: the log's word is enough.
+///
+/// # Errors
+///
+/// [`Error::ProposalEnded`]; [`Error::ProposalAltered`] if only the table says so: nobody is refused under a
+/// signature for that; [`Error::Storage`].
 pub(super) fn check_stands(connection: &Connection, statement: &Statement) -> Result<(), Error> {
     let (submission, state) = (statement.submission, ProposalState::Withdrawn);
-    let name = LogName::of(statement).map_err(Error::Leaf)?;
-    let ending = log::ending(connection, &name, submission)?;
-    match at(connection, submission)?.is_some() || ending == Some(state) {
+    match has_ended(connection, statement)? || given_up(connection, statement)?.is_some() {
         true => Err(Error::ProposalEnded { submission, state }),
         false => Ok(()),
+    }
+}
+
+/// Whether it was given up by the log.
+fn has_ended(connection: &Connection, statement: &Statement) -> Result<bool, Error> {
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    let ending = log::ending(connection, &name, statement.submission)?;
+    Ok(ending == Some(ProposalState::Withdrawn))
+}
+
+/// When it was given up by the table, if the log does not say otherwise.
+fn given_up(connection: &Connection, statement: &Statement) -> Result<Option<UnixTime>, Error> {
+    let submission = statement.submission;
+    let at = at(connection, submission)?;
+    match at.is_none() || has_ended(connection, statement)? {
+        true => Ok(at),
+        false => Err(Error::ProposalAltered { submission }),
     }
 }
 

@@ -7,10 +7,12 @@ use scb_protocol::Code;
 use scb_protocol::commitment::VerifiedCommitment;
 
 use super::campus::Campus;
+use super::closing::due;
 use super::group::Group;
-use super::proposals::happened;
+use super::proposals::{A, B, Machine, happened};
 use super::uploads::{again, interrupted};
 use super::withdrawals::give_up;
+use crate::store::Store;
 
 /// The file that its members keep after this attempt, on a connection of its own.
 async fn kept(group: &Group<'_>) -> Vec<u8> {
@@ -133,4 +135,71 @@ async fn nobody_is_refused_under_a_signature_for_a_commitment_that_was_altered()
         sql(&campus, &format!("UPDATE commitments SET {undone}"));
     }
     again(&group).hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_signed_because_a_row_says_that_it_was_given_up() {
+    let campus = Campus::open().await;
+    let group = interrupted(&campus).await;
+    let before = happened(&campus);
+    sql(
+        &campus,
+        "INSERT INTO withdrawals SELECT submission, committed_at, log_index FROM commitments",
+    );
+    let attempts = [
+        again(&group).commit().await.unwrap_err(),
+        give_up(&mut again(&group), group.submission)
+            .await
+            .unwrap_err(),
+    ];
+    for refusal in attempts {
+        assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+        assert!(refusal.rejection.is_none() && refusal.sid.is_none());
+    }
+    assert_eq!(happened(&campus), before);
+    sql(&campus, "DELETE FROM withdrawals");
+    again(&group).hand_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_log_has_is_not_recorded_anew_because_its_row_is_gone() {
+    let campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let group = interrupted(&campus).await;
+    let before = happened(&campus);
+    sql(
+        &campus,
+        "CREATE TABLE kept AS SELECT * FROM commitments; DELETE FROM commitments",
+    );
+    // Neither with the time of now nor, after the deadline, as late.
+    for _ in 0..2 {
+        let refusal = again(&group).commit().await.unwrap_err();
+        assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+        assert!(refusal.rejection.is_none() && refusal.sid.is_none());
+        assert_eq!(happened(&campus), before);
+        due(&campus, &store, 60);
+        campus.certs.clock().advance(Duration::from_secs(120));
+    }
+    sql(
+        &campus,
+        "INSERT INTO commitments SELECT * FROM kept; DROP TABLE kept",
+    );
+    let receipt = again(&group).hand_in().await.unwrap();
+    group.verify(&receipt);
+}
+
+#[tokio::test]
+async fn nor_is_a_proposal() {
+    let campus = Campus::open().await;
+    let mut a = Machine::of(&campus, &[A]);
+    let work = a.work(&[A, B], b"the report");
+    a.propose(&work).await.unwrap().waits();
+    sql(
+        &campus,
+        "DELETE FROM cosigners; DELETE FROM deliveries; DELETE FROM proposals",
+    );
+    let refusal = a.propose(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+    assert!(refusal.rejection.is_none() && refusal.sid.is_none());
+    assert_eq!(happened(&campus), ["proposed", "signed"]);
 }
