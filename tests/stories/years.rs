@@ -124,28 +124,6 @@ fn nothing_is_recorded_by_a_clock_far_ahead_until_somebody_vouches_for_it() {
     }
     office.refuses("prune", 5, "clock_ahead");
 
-    // A machine in the place of one that is gone, whose clock may be wrong as well.
-    office.types("backup old.zip").succeeded();
-    let restored = |line: &str| {
-        let line = line.replace("HOME", "restored");
-        let mut command = program("cuhk");
-        command.current_dir(office.dir.path()).args(line.split(' '));
-        Ran::of(&mut command)
-    };
-    let told = restored("restore old.zip --home HOME").succeeded();
-    assert!(
-        told.stderr.contains("warning: this machine's clock"),
-        "{told:#?}"
-    );
-    for line in ["root sign-crl --root-passphrase-file root.pass", "prune"] {
-        let said = restored(&format!("--home HOME {line}"));
-        assert_eq!(said.exit, Some(5), "{line}: {said:#?}");
-        assert!(said.stderr.contains("[clock_ahead]"), "{line}: {said:#?}");
-    }
-    let sign = "--home HOME --clock-is-right root sign-crl --root-passphrase-file root.pass";
-    restored(sign).succeeded();
-    restored("--home HOME prune").succeeded();
-
     // It was idle for so long: said once, with what is to be done anyway.
     office
         .types(&format!("--clock-is-right {import}"))

@@ -94,7 +94,7 @@ pub(super) fn insert(
 ) -> Result<CommitOutcome, Error> {
     let upload_until = committal.upload_until;
     let log = LogName::of(&committal.statement).map_err(Error::Leaf)?;
-    let entered = log::append(transaction, &log, committal.at, committal.entry())?;
+    let entered = log::append_as_of(transaction, &log, committal.at, committal.entry())?;
     let log::Appended { index, at, leaf } = entered;
     let signed = sign(leaf).map_err(Error::Receipt)?;
     let (mode, assurance) = &committal.assurance;

@@ -43,12 +43,27 @@ pub(crate) fn moment(
     }
 }
 
+/// By when what came at that moment is judged and entered: then, though others were entered meanwhile. Whoever
+/// comes in time is late for nobody's sake.
+///
+/// # Errors
+///
+/// As [`moment`], if it is further back than a log may go.
+pub(crate) fn arrival(
+    connection: &Connection,
+    log: &LogName,
+    came: UnixTime,
+) -> Result<UnixTime, Error> {
+    moment(connection, log, came).map(|_| came)
+}
+
 fn moment_in(connection: &Connection, id: i64, now: UnixTime) -> Result<UnixTime, Error> {
-    let sql = "SELECT at FROM log_entries WHERE log = ?1 AND at IS NOT NULL AND number >= \
-               coalesce((SELECT number FROM clock_vouched WHERE log = ?1), 0) \
-               ORDER BY number DESC LIMIT 1";
+    // One that came before another may follow it.
+    let sql = "SELECT max(at) FROM (SELECT at FROM log_entries WHERE log = ?1 AND at IS NOT NULL AND \
+               number >= coalesce((SELECT number FROM clock_vouched WHERE log = ?1), 0) \
+               ORDER BY number DESC LIMIT 64)";
     let mut query = connection.prepare_cached(sql)?;
-    let last: Option<i64> = query.query_row([id], |row| row.get(0)).optional()?;
+    let last: Option<i64> = query.query_row([id], |row| row.get(0))?;
     let last = from_seconds(last.unwrap_or_default().unsigned_abs());
     match is_set_back(last, now) {
         true => Err(Error::ClockSetBack { last, now }),
@@ -83,7 +98,7 @@ pub(crate) fn append(
     write(transaction, (id, log), at, entry)
 }
 
-/// As [`append`], of a time that is said elsewhere as well, and may be a little before the last one's.
+/// As [`append`], of a time that is said elsewhere as well or of [`arrival`], and may be a little before the last one's.
 pub(crate) fn append_as_of(
     transaction: &Transaction<'_>,
     log: &LogName,

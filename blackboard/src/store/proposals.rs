@@ -190,7 +190,7 @@ impl Register {
         let propose = move |transaction: &Transaction<'_>| {
             let mut signing = signing.dated(&arrival);
             let submission = signing.statement.submission;
-            signing.at = moment(transaction, &signing.statement, signing.at)?;
+            signing.at = log::arrival(transaction, &name_of(&signing.statement)?, signing.at)?;
             match rows::find(transaction, submission)? {
                 Some(stored) if stored.bytes != signing.bytes => {
                     Err(Error::Conflict { submission })
@@ -211,7 +211,8 @@ impl Register {
                             .collect(),
                         waits_until,
                     });
-                    enter(transaction, statement, signing.at, entry)?;
+                    let name = name_of(statement)?;
+                    log::append_as_of(transaction, &name, signing.at, entry)?;
                     sign(transaction, known(transaction, submission)?, &signing)
                 }
             }
@@ -236,7 +237,7 @@ impl Register {
         let work = move |transaction: &Transaction<'_>| {
             let mut signing = signing.dated(&arrival);
             let submission = signing.statement.submission;
-            signing.at = moment(transaction, &signing.statement, signing.at)?;
+            signing.at = log::arrival(transaction, &name_of(&signing.statement)?, signing.at)?;
             let stored = rows::find(transaction, submission)?;
             match stored.filter(|stored| stored.bytes == signing.bytes) {
                 Some(stored) => sign(transaction, stored, &signing),
@@ -454,14 +455,17 @@ fn known(connection: &Connection, submission: SubmissionId) -> Result<Stored, Er
     rows::find(connection, submission)?.ok_or(Error::NoProposal { submission })
 }
 
+fn name_of(statement: &Statement) -> Result<LogName, Error> {
+    LogName::of(statement).map_err(Error::Leaf)
+}
+
 /// When an entry about this statement would be made now.
 fn moment(
     connection: &Connection,
     statement: &Statement,
     now: UnixTime,
 ) -> Result<UnixTime, Error> {
-    let name = LogName::of(statement).map_err(Error::Leaf)?;
-    log::moment(connection, &name, now)
+    log::moment(connection, &name_of(statement)?, now)
 }
 
 fn enter(
@@ -470,6 +474,5 @@ fn enter(
     at: UnixTime,
     entry: Entry,
 ) -> Result<u64, Error> {
-    let name = LogName::of(statement).map_err(Error::Leaf)?;
-    Ok(log::append(transaction, &name, at, entry)?.index)
+    Ok(log::append(transaction, &name_of(statement)?, at, entry)?.index)
 }

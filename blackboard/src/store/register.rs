@@ -346,7 +346,7 @@ fn commit_new(
 ) -> Result<CommitOutcome, Error> {
     as_committed::check_unknown(transaction, &committal.statement)?;
     let name = LogName::of(&committal.statement).map_err(Error::Leaf)?;
-    committal.at = log::moment(transaction, &name, committal.at)?;
+    committal.at = log::arrival(transaction, &name, committal.at)?;
     let committal = &committal;
     let found = assignments::look_up(transaction, &committal.statement, committal.at)?;
     admit(&committal.statement, &found, committal.at)

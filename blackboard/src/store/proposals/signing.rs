@@ -10,10 +10,10 @@ use scb_protocol::{Refusal, from_seconds};
 
 use super::rows::{self, Stored};
 use super::standing::look;
-use super::{End, MAX_WAITING, Signing, enter, known, moment, named};
+use super::{End, MAX_WAITING, Signing, enter, known, moment, name_of, named};
 use crate::quota::Quota;
 use crate::store::error::told;
-use crate::store::{Error, assignments, backlog, by_submission, commitment, versions};
+use crate::store::{Error, assignments, backlog, by_submission, commitment, log, versions};
 
 /// Most proposals that a student may make within a day: each stays in the records and in the log,
 /// whoever puts an end to it.
@@ -91,7 +91,8 @@ pub(super) fn sign(
         mode: *mode,
         verification_sha256: Fingerprint::of(assurance.as_bytes()),
     });
-    let index = enter(transaction, &stored.statement, signing.at, entry)?;
+    let name = name_of(&stored.statement)?;
+    let index = log::append_as_of(transaction, &name, signing.at, entry)?.index;
     rows::deliver(transaction, signing, index)?;
     Ok(look(
         transaction,

@@ -153,7 +153,7 @@ async fn nobody_is_refused_for_having_come_before_it_opened_once_it_is_open() {
 }
 
 #[tokio::test]
-async fn the_log_goes_on_in_time_whoever_came_first() {
+async fn whoever_came_in_time_is_late_for_no_entry_that_was_made_meanwhile() {
     let mut campus = Campus::open().await;
     {
         let mut group = campus.three();
@@ -174,7 +174,7 @@ async fn the_log_goes_on_in_time_whoever_came_first() {
         given.unwrap();
         let zip = group.submit(connection, session).await.unwrap();
         let receipt = group.verify(&zip);
-        assert_eq!(receipt.committed_at(), entered, "and not {came:?}");
+        assert_eq!(receipt.committed_at(), came, "and not {entered:?}");
     }
     let entries = entries(&campus);
     let named: Vec<_> = entries.iter().map(|leaf| leaf.entry.name()).collect();
@@ -182,7 +182,12 @@ async fn the_log_goes_on_in_time_whoever_came_first() {
         named[named.len() - 3..],
         ["extension", "committed", "accepted"]
     );
-    assert!(entries.is_sorted_by_key(|leaf| leaf.at), "{entries:?}");
+    // Before the entry that it follows, and nothing after it is before that one.
+    let [.., given, committed, accepted] = &entries[..] else {
+        panic!("{entries:?}");
+    };
+    assert_eq!(given.at.as_secs(), committed.at.as_secs() + 1);
+    assert!(accepted.at >= given.at, "{entries:?}");
     campus.stop().await;
     assert_eq!(found(&campus.home, None, campus.certs.now()).unwrap(), []);
 }
