@@ -118,11 +118,9 @@ impl SeenByWitness {
         let verify = |text: String| {
             verified(&text, log).map_err(|error| match error {
                 // It is the log's own, by another key: that of a home that is lost.
-                LogError::SignatureMissing { .. } => {
-                    Refusal::new(Code::LogKeyChanged, STEP)
-                        .with("log", log.name())
-                        .with("got", log)
-                }
+                LogError::SignatureMissing { .. } => Refusal::new(Code::LogKeyChanged, STEP)
+                    .with("log", log.name())
+                    .with("got", log),
                 error => misbehaved(&error),
             })
         };
