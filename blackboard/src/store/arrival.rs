@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
+use scb_protocol::from_seconds;
 use scb_protocol::receipt::earliest_entry;
 use scb_transport::Clock;
 
@@ -29,10 +30,24 @@ impl Arrival {
         Self { came, ..self }
     }
 
+    /// The moment that counts of what this stands behind, and as long after it as `until` is after `at`.
+    pub(super) fn dated(
+        &self,
+        (at, until): (UnixTime, UnixTime),
+        assurance: &str,
+    ) -> (UnixTime, UnixTime) {
+        let (moment, window) = (
+            self.moment(assurance),
+            until.as_secs().saturating_sub(at.as_secs()),
+        );
+        let until = moment.as_secs().saturating_add(window);
+        (moment, from_seconds(until))
+    }
+
     /// The moment that counts: that one, where nothing but CUHK's answer was waited for since; now, if it took
     /// longer. Nobody is late because CUHK hangs. By what CUHK said, which is in the entry as well, its clock
     /// shows that it is no earlier: behind an entry of before that it could not stand.
-    pub(super) fn moment(&self, assurance: &str) -> UnixTime {
+    fn moment(&self, assurance: &str) -> UnixTime {
         let now = self.clock.now();
         if now.as_secs().saturating_sub(self.came.as_secs()) > ASKED {
             return now;

@@ -85,12 +85,8 @@ impl Signing {
 
     /// By the moment that counts of what came then; its files may come for as long.
     fn dated(self, arrival: &Arrival) -> Self {
-        let at = arrival.moment(&self.assurance.1);
-        let window = self
-            .upload_until
-            .as_secs()
-            .saturating_sub(self.at.as_secs());
-        let upload_until = from_seconds(at.as_secs().saturating_add(window));
+        let now = (self.at, self.upload_until);
+        let (at, upload_until) = arrival.dated(now, &self.assurance.1);
         Self {
             at,
             upload_until,
