@@ -51,7 +51,7 @@ pub(crate) use revocations::{Revocations, RevokedRow, Tally};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
-pub use status::Status;
+pub use status::{Since, Status};
 pub use terms::{Term, Terms};
 pub use witnessed::{IdleLog, WitnessedLog, WitnessedLogs};
 

@@ -83,8 +83,8 @@ pub(crate) fn unsigned_since_restored(number: u64) -> String {
 }
 
 /// What helps then.
-pub(crate) const SIGN_SINCE_RESTORED: &str = "cuhk root sign-crl; where Blackboard's log names a number that a \
-    revocation list or trust bundle went back from, with --beyond and that number";
+pub(crate) const SIGN_SINCE_RESTORED: &str = "cuhk root sign-crl; where Blackboard's log says that a revocation \
+    list or trust bundle went back, the command that it names there, with --beyond and its number";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -22,8 +22,8 @@ Example:
 The root's revocation list is good for 13 months; `serve` warns from 60 days before it ends on. A
 running server hands out the new one within a second.
 
---beyond is for a Blackboard that says `went back from number NUMBER` after a restoration: it has
-seen later lists than the backup knows of. From then on all numbers are beyond that one.";
+--beyond is for a Blackboard that says `went back` after a restoration: it has seen later lists than
+the backup knows of, and names the whole command. From then on all numbers are beyond that one.";
 
 /// The highest number that somebody may know of: beyond the time in microseconds until 2223, and below
 /// 2^53, which JSON carries.
@@ -31,7 +31,7 @@ const HIGHEST: u64 = 8_000_000_000_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Numbers {
-    /// Go on beyond this number: it was given after the backup was made, as Blackboard's log says
+    /// Go on beyond this number: it was given after the backup was made, in the command that Blackboard names
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=HIGHEST))]
     pub(super) beyond: Option<u64>,
 }

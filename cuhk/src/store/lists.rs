@@ -242,7 +242,7 @@ mod tests {
                 let far =
                     records
                         .status()
-                        .jump(Duration::from_secs(now + 60), None, Duration::ZERO)?;
+                        .jump(Duration::from_secs(now + 60), None, crate::store::Since::default())?;
                 assert!(far > now + 1_000_000);
                 assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, far);
                 Ok(())

@@ -63,8 +63,9 @@ impl<'a> Status<'a> {
     /// since an old backup was made, also after it was restored before.
     ///
     /// The epoch and `seen`, the latest time in the records, are later than that if a clock was ahead when
-    /// they were written. Then it goes beyond them by the time that has `passed` since the backup, so that the
-    /// next restoration is beyond this one as well.
+    /// they were written. Then it goes beyond them by the time that has passed `since`, so that the next
+    /// restoration is beyond this one as well: beyond the epoch since the backup was made, and beyond the records,
+    /// which all backups of that time share, since the root began, whichever backup comes first.
     ///
     /// # Errors
     ///
@@ -73,11 +74,16 @@ impl<'a> Status<'a> {
         &self,
         moment: Duration,
         seen: Option<UnixTime>,
-        passed: Duration,
+        since: Since,
     ) -> Result<u64, Error> {
+        let now = epochs(moment);
         let seen = seen.map_or(0, |seen| seen.as_secs().saturating_mul(PER_SECOND));
-        let reached = seen.max(self.epoch()?);
-        self.reach(epochs(moment).max(reached.saturating_add(epochs(passed))))
+        let by_records = match seen > now {
+            true => seen.saturating_add(epochs(since.root)),
+            false => now,
+        };
+        let by_epoch = self.epoch()?.saturating_add(epochs(since.backup));
+        self.reach(by_records.max(by_epoch))
     }
 
     /// Goes beyond a number of which somebody knows that it was given: an epoch, or the number of a list or
@@ -107,6 +113,15 @@ impl<'a> Status<'a> {
             .execute([convert::integer(next)])?;
         Ok(next)
     }
+}
+
+/// How much time has passed at a restoration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Since {
+    /// Since the backup was made.
+    pub backup: Duration,
+    /// Since the root began.
+    pub root: Duration,
 }
 
 /// As many as this time has: one for each microsecond.
@@ -167,18 +182,18 @@ mod tests {
             .write_blocking(move |records| {
                 let status = records.status();
                 let backup = status.advance(now)?;
-                let mut last = status.jump(moment(0), None, Duration::ZERO)?;
+                let mut last = status.jump(moment(0), None, Since::default())?;
                 for _ in 0..500 {
                     last = status.advance(now)?;
                 }
                 let sql = "UPDATE status SET epoch = ?1";
                 let again = [convert::integer(backup)];
                 records.connection.execute(sql, again)?;
-                assert!(status.jump(moment(1), None, Duration::ZERO)? > last);
+                assert!(status.jump(moment(1), None, Since::default())? > last);
                 assert!(last < 1 << 53, "JSON carries no more");
                 // A clock that went back brings nothing back.
                 let before = status.epoch()?;
-                let back = status.jump(Duration::from_secs(1), None, Duration::ZERO)?;
+                let back = status.jump(Duration::from_secs(1), None, Since::default())?;
                 assert_eq!(back, before + 1);
                 Ok(())
             })
@@ -191,7 +206,7 @@ mod tests {
      {
         let (_dir, store) = temporary();
         let at = |seconds| convert::time(seconds).unwrap();
-        let (now, ahead) = (1_795_000_000, 1_864_000_000);
+        let (begun, now, ahead) = (1_790_000_000, 1_795_000_000, 1_864_000_000);
         // (made at, epoch in it), restored at: what it goes on with.
         let restored = |(made, epoch): (i64, u64), when: i64| {
             store
@@ -201,7 +216,11 @@ mod tests {
                     records.connection.execute(sql, back)?;
                     let of = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
                     let status = records.status();
-                    status.jump(of(when), Some(at(ahead)), of(when - made))?;
+                    let since = Since {
+                        backup: of(when - made),
+                        root: of(when - begun),
+                    };
+                    status.jump(of(when), Some(at(ahead)), since)?;
                     for _ in 0..500 {
                         status.advance(at(when))?;
                     }
@@ -218,7 +237,15 @@ mod tests {
         }
         // One of a home that was restored, and then the first again.
         let second = (now + 20, last);
-        for (backup, when) in [(second, now + 30), (second, now + 31), (first, now + 32)] {
+        // One of later is restored sooner after one of before than it was made after it.
+        let later = (now + 25, ahead.unsigned_abs() + 3);
+        for (backup, when) in [
+            (second, now + 30),
+            (second, now + 31),
+            (first, now + 32),
+            (later, now + 40),
+            (first, now + 41),
+        ] {
             let next = restored(backup, when);
             assert!(next > last + 500, "{next} after {last}");
             last = next;
