@@ -166,7 +166,9 @@ fn check_in(
         clock.check(last_believed(records)?.max(made), now)?;
         clock.judge(records, now)??;
         let moment = moment(now);
-        records.status().jump(moment, last_seen, since(moment, made, begun))?;
+        records
+            .status()
+            .jump(moment, last_seen, since(moment, made, begun))?;
         if let Some(number) = beyond {
             records.status().go_beyond(number)?;
         }

@@ -31,7 +31,7 @@ const HIGHEST: u64 = 8_000_000_000_000_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Numbers {
-    /// Go on beyond this number: it was given after the backup was made, in the command that Blackboard names
+    /// Go on beyond this number, which was given after the backup was made: Blackboard names it
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=HIGHEST))]
     pub(super) beyond: Option<u64>,
 }

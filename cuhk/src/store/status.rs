@@ -70,7 +70,7 @@ impl<'a> Status<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn jump(
+    pub(crate) fn jump(
         &self,
         moment: Duration,
         seen: Option<UnixTime>,
@@ -117,11 +117,11 @@ impl<'a> Status<'a> {
 
 /// How much time has passed at a restoration.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Since {
+pub(crate) struct Since {
     /// Since the backup was made.
-    pub backup: Duration,
+    pub(crate) backup: Duration,
     /// Since the root began.
-    pub root: Duration,
+    pub(crate) root: Duration,
 }
 
 /// As many as this time has: one for each microsecond.
