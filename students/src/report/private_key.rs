@@ -1,6 +1,7 @@
 //! Whether a file holds a private key, as far as its text, or the whole of a small one, tells.
 
 use scb_certs::{SigningKey, is_private_key};
+use zeroize::Zeroizing;
 
 /// How many of a file's first bytes are looked at.
 pub(super) const LOOKED_AT: u64 = 64 * 1024;
@@ -47,12 +48,14 @@ impl OwnKey {
         }
     }
 
-    /// Whether this very key is there: as it is kept, or in DER of any kind.
+    /// Whether this very key is there: as it is kept, or in DER or PEM of any kind.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         let as_kept = self.text.as_ref().is_some_and(|text| {
             holds_key(bytes, text) || is_private_key(bytes) && base64(bytes) == *text
         });
-        as_kept || self.key.as_ref().is_some_and(|key| key.is_in(bytes))
+        let is_it =
+            |key: &SigningKey| key.is_in(bytes) || pem_keys(bytes).any(|der| key.is_in(&der));
+        as_kept || self.key.as_ref().is_some_and(is_it)
     }
 }
 
@@ -73,12 +76,29 @@ fn holds_private_key(first: &[u8]) -> bool {
 
 /// The base64 of the first private key that is there, whatever stands between its lines.
 fn key_text(pem: &[u8]) -> Option<Vec<u8>> {
+    key_texts(pem).next().filter(|text| text.len() >= KEY)
+}
+
+/// The base64 of each private key that is there.
+fn key_texts(pem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let begins = pem.windows(BEGIN.len()).enumerate();
-    let mut begins = begins.filter(|(_, window)| *window == BEGIN);
-    let rest = begins.find_map(|(at, _)| after_label(&pem[at + BEGIN.len()..]))?;
-    let end = rest.windows(DASHES.len()).position(|at| at == DASHES)?;
-    let text = base64_of(&rest[..end]);
-    (text.len() >= KEY).then_some(text)
+    let begins = begins.filter(|(_, window)| *window == BEGIN);
+    let rests = begins.filter_map(|(at, _)| after_label(&pem[at + BEGIN.len()..]));
+    rests.filter_map(|rest| {
+        let end = rest.windows(DASHES.len()).position(|at| at == DASHES)?;
+        Some(base64_of(&rest[..end]))
+    })
+}
+
+/// The DER of each private key that is there in PEM, also of two bytes a character (UTF-16), as Windows writes
+/// what a program says.
+fn pem_keys(bytes: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
+    let plain: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    let texts: Vec<_> = key_texts(&plain).collect();
+    let ders = texts
+        .into_iter()
+        .filter_map(|text| data_encoding::BASE64_NOPAD.decode(&text).ok());
+    ders.map(Zeroizing::new)
 }
 
 /// Whether this very key is there, as it is kept, at other line ends or within a text.
@@ -176,8 +196,41 @@ mod tests {
 
         let kept = OwnKey::of(pem.as_bytes());
         let packed = [b"PK and more ", inner, b" and more"].concat();
+        // As `openssl ec` and `openssl pkey` write it.
+        let to_pem = |kind: &str, der: &[u8]| {
+            let text = data_encoding::BASE64.encode(der).into_bytes();
+            let lines: Vec<_> = text.chunks(64).map(String::from_utf8_lossy).collect();
+            let lines = lines.join("\r\n");
+            format!("-----BEGIN {kind}-----\r\n{lines}\r\n-----END {kind}-----\r\n")
+        };
+        let parameters = to_pem(
+            "EC PARAMETERS",
+            &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7],
+        );
+        let sec1 = parameters + &to_pem("EC PRIVATE KEY", inner);
+        let utf16: Vec<u8> = sec1.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let short = &inner[..7 + 32];
+        let pkcs8 = [b"anything before it, ", short].concat();
+        let pkcs8 = to_pem("PRIVATE KEY", &pkcs8);
         for copy in [&plain, pem.as_bytes(), inner, &packed] {
             assert!(kept.is_in(copy));
+        }
+        for copy in [sec1.as_bytes(), &utf16, pkcs8.as_bytes()] {
+            assert!(kept.is_in(copy));
+        }
+        let foreign = to_pem(
+            "EC PRIVATE KEY",
+            &der(&SigningKey::generate().unwrap().to_pem(None).unwrap()),
+        );
+        let public_pem = to_pem("EC PRIVATE KEY", public);
+        let broken = "-----BEGIN EC PRIVATE KEY-----\nAAAAA\n-----END EC PRIVATE KEY-----";
+        for other in [
+            foreign.as_str(),
+            public_pem.as_str(),
+            broken,
+            "-----BEGIN EC PRIVATE KEY-----",
+        ] {
+            assert!(!kept.is_in(other.as_bytes()), "{other}");
         }
         let other = SigningKey::generate().unwrap().to_pem(None).unwrap();
         for other in [&der(&other)[..], other.as_bytes(), public, b""] {
