@@ -334,7 +334,8 @@ def verify(arguments):
         still = " of what the entries still say; %d entries lost" % lost if lost else ""
         say("complete", "%d submissions with files and receipt, none left out%s" % (len(accepted), still))
     if lost:
-        return "it verifies, and is NOT final, and never can be: what %d entries said is LOST%s" % (lost, gap)
+        never = "NOT final, and never can be unless receipts bring it back"
+        return "it verifies, and is %s: what %d entries said is LOST%s" % (never, lost, gap)
     if closed is None:
         return "it verifies, and is NOT final: more may have come later" + gap
     return "it verifies, and is FINAL: nothing came after entry %d%s" % (closed, gap)

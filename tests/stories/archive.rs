@@ -333,12 +333,19 @@ fn after_an_old_backup_no_archive_is_final() {
         (&told["final"], told["lost"].to_string()),
         (&false.into(), lost)
     );
+    let again = campus.outside().join("again.zip");
+    let mut arguments = vec!["submissions", "archive", again.to_str().unwrap()];
+    arguments.extend(OF);
+    let said = campus.administer_blackboard(&arguments).succeeded().stdout;
+    let never =
+        "NOT final, and never can be unless receipts bring it back: 2 entries of the log lost";
+    assert!(said.contains(never), "{said}");
     let ours = verify(&campus, &path).succeeded().stdout;
     let theirs = by_python(&campus, &path).map(|ran| ran.succeeded().stdout);
     for said in std::iter::once(ours).chain(theirs) {
         for part in [
             "none left out of what the entries still say; 2 entries ",
-            "NOT final, and never can be",
+            "NOT final, and never can be unless receipts bring it back: ",
             "LOST",
         ] {
             assert!(said.contains(part), "{part} is missing:\n{said}");

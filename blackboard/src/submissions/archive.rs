@@ -103,7 +103,8 @@ fn ending(head: &Head, unknown: u64, closing: Closing) -> String {
     if unknown > 0 {
         let lost = counted(unknown, "entry");
         return format!(
-            "NOT final, and never will be: {lost} of the log lost before an old backup"
+            "NOT final, and never can be unless receipts bring it back: {lost} of the log lost before an old \
+             backup"
         );
     }
     match (head.closed, closing) {

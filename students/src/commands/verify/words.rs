@@ -269,8 +269,8 @@ fn english_archive(head: &Head, lost: u64, until: &str) -> String {
     let all = counted(head.accepted, "submission");
     match head.closed {
         _ if lost > 0 => format!(
-            "it verifies, and is NOT final, and never can be: {all} until {until}; what {} said \
-             is LOST, and more may have been handed in",
+            "it verifies, and is NOT final, and never can be unless receipts bring it back: {all} until \
+             {until}; what {} said is LOST, and more may have been handed in",
             counted(lost, "further entry")
         ),
         Some(index) => {
@@ -286,7 +286,7 @@ fn chinese_archive(head: &Head, lost: u64, until: &str) -> String {
     let all = head.accepted;
     match head.closed {
         _ if lost > 0 => format!(
-            "驗證通過，但並非最終，亦永不會是：截至 {until} 有 {all} 份提交；另有 {} 項紀錄的內容已遺失，\
+            "驗證通過，但並非最終；除非以收據補回，否則永不會是：截至 {until} 有 {all} 份提交；另有 {} 項紀錄的內容已遺失，\
              可能還有其他提交",
             lost
         ),
