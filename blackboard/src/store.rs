@@ -71,7 +71,7 @@ pub(crate) use listing::ListedFor;
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
 pub(crate) use proposals::MOST_IN_A_DAY;
-pub(crate) use proposals::{End, Proposal, Signing};
+pub(crate) use proposals::{End, Proposal, Signing, Window};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;
@@ -120,6 +120,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_restored.sql")),
     M::up(include_str!("store/migration_suspended.sql")),
     M::up(include_str!("store/migration_entered.sql")),
+    M::up(include_str!("store/migration_windows.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

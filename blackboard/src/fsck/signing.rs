@@ -11,7 +11,7 @@ use scb_protocol::statement::SubmissionId;
 use scb_protocol::{rfc3339, signing_blackboard};
 
 use super::report::Report;
-use crate::store::{CommittedRow, DeliveryRow, Inspector, ProposedRow, SignedRow};
+use crate::store::{CommittedRow, DeliveryRow, Inspector, ProposedRow, SignedRow, Window};
 
 /// Something that is found at the end of a log: its word, what it is about, and what is wrong.
 pub(super) type Difference = (&'static str, String, String);
@@ -178,6 +178,7 @@ impl<'a> Signing<'a> {
             proposed_at: leaf.at.as_secs(),
             waits_until: proposed.waits_until.as_secs(),
             signed: None,
+            upload_until: None,
             ended: None,
             cosigners: proposed.members.iter().map(nothing).collect(),
         };
@@ -318,12 +319,15 @@ fn differs(row: &ProposedRow, expected: Option<&ProposedRow>) -> Found {
     if row.proposed_at != expected.proposed_at || row.signed != expected.signed {
         return altered("when it was proposed, or complete, is not what was entered".to_owned());
     }
-    // How long its files may come after the last signature is not entered.
-    match expected.signed.is_some() || row.waits_until == expected.waits_until {
+    let window = Window {
+        proposed: expected.waits_until,
+        signed: expected.signed.map(|(at, _)| (at, row.upload_until)),
+    };
+    match window.is(row.waits_until) {
         true => None,
         false => Some((
             "window_altered",
-            "until when signatures may come is not what was entered".to_owned(),
+            "until when signatures or files may come is not what was entered or signed".to_owned(),
         )),
     }
 }

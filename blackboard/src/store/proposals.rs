@@ -23,6 +23,7 @@ use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
+pub(crate) use self::logged::Window;
 pub(super) use self::named::signed_since;
 use self::rows::Stored;
 pub(super) use self::rows::{UNANSWERED, WAITS_FOR_CUHK};

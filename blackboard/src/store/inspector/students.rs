@@ -82,6 +82,8 @@ pub(crate) struct ProposedRow {
     pub(crate) waits_until: u64,
     /// When everybody had signed, and the number of that entry.
     pub(crate) signed: Option<(u64, u64)>,
+    /// Until when its files might come from then on, as it is kept with that signature.
+    pub(crate) upload_until: Option<u64>,
     /// How and when it ended.
     pub(crate) ended: Option<(String, u64)>,
     /// Each member in order, what he said, and by which entry.
@@ -250,7 +252,9 @@ fn proposals(
     connection: &Connection,
     (course, assignment): (&Label, &Label),
 ) -> Result<BTreeMap<SubmissionId, ProposedRow>, Error> {
-    let sql = "SELECT submission, proposed_at, waits_until, signed_at, signed_index, ended, ended_at \
+    let sql = "SELECT submission, proposed_at, waits_until, signed_at, signed_index, ended, ended_at, \
+               (SELECT max(upload_until) FROM deliveries \
+               WHERE deliveries.submission = proposals.submission AND log_index = signed_index) \
                FROM proposals WHERE course = ? AND assignment = ?";
     let mut query = connection.prepare_cached(sql)?;
     let key = [course.to_string(), assignment.to_string()];
@@ -268,6 +272,7 @@ fn proposals(
                     (None, None) => None,
                     (at, index) => Some((or_none(at), or_none(index))),
                 },
+                upload_until: time(7)?.map(unsigned),
                 ended: match ended {
                     (None, None) => None,
                     (how, at) => Some((how.unwrap_or_default(), or_none(at))),

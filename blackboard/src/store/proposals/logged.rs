@@ -1,7 +1,7 @@
 //! What the log says of a proposal, whatever the tables say: nobody is shown, signs or is blamed for
 //! another statement than the one that was proposed, nor for what others have not said, or said.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Ended, Entry, Leaf, LogName, Proposed, Signed};
@@ -9,7 +9,7 @@ use scb_protocol::message::proposal::{ProposalState, Said};
 use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::rows::Stored;
-use crate::store::{Error, log};
+use crate::store::{Error, as_integer, log};
 
 /// What somebody has said by the tables, and by which entry.
 #[derive(Debug)]
@@ -33,8 +33,14 @@ pub(super) fn agrees(connection: &Connection, stored: &Stored) -> Result<bool, E
     let Some(proposed) = as_proposed(connection, &name, proposed)? else {
         return Ok(false);
     };
-    // How long its files may come after the last signature is not entered.
-    if kept.signed.is_none() && kept.waits_until != proposed.waits_until {
+    let window = Window {
+        proposed: proposed.waits_until.as_secs(),
+        signed: match kept.signed {
+            Some((at, index)) => Some((at.as_secs(), window_of(connection, submission, index)?)),
+            None => None,
+        },
+    };
+    if !window.is(kept.waits_until.as_secs()) {
         return Ok(false);
     }
     let entries = Entries {
@@ -62,6 +68,42 @@ pub(super) fn agrees(connection: &Connection, stored: &Stored) -> Result<bool, E
         None => true,
     };
     Ok(as_signed && as_ended)
+}
+
+/// Until when a proposal waits, as it is known besides its row. Times are in seconds since 1970.
+pub(crate) struct Window {
+    /// For signatures, as it was entered.
+    pub(crate) proposed: u64,
+    /// When the last one came, and until when the files might come from then on. That is not entered;
+    /// two tables have it, but for what was signed before they did.
+    pub(crate) signed: Option<(u64, Option<u64>)>,
+}
+
+impl Window {
+    /// Whether a row that says so does not contradict it.
+    pub(crate) fn is(&self, waits_until: u64) -> bool {
+        match self.signed {
+            None => waits_until == self.proposed,
+            // Files that were here before wait no shorter than signatures might.
+            Some((_, Some(until))) => {
+                waits_until == until || waits_until == until.max(self.proposed)
+            }
+            Some((at, None)) => waits_until >= at,
+        }
+    }
+}
+
+/// Until when the files might come after the signatures of this entry.
+fn window_of(
+    connection: &Connection,
+    submission: SubmissionId,
+    index: u64,
+) -> Result<Option<u64>, Error> {
+    let sql = "SELECT max(upload_until) FROM deliveries WHERE submission = ? AND log_index = ?";
+    let key = params![submission.as_bytes(), as_integer(index)];
+    let mut query = connection.prepare_cached(sql)?;
+    let until: Option<i64> = query.query_one(key, |row| row.get(0))?;
+    Ok(until.map(i64::unsigned_abs))
 }
 
 /// The entry by which this very statement was proposed at that time.

@@ -245,7 +245,7 @@ pub(super) fn deliver(
     let members = joined(signing.delivered.iter().map(|one| &one.sid));
     let (mode, assurance) = &signing.assurance;
     let sql = "INSERT INTO deliveries (submission, at, connection, members, signatures, mode, \
-               assurance, log_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+               assurance, log_index, upload_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     transaction.prepare_cached(sql)?.execute(params![
         submission.as_bytes(),
         as_integer(signing.at.as_secs()),
@@ -255,6 +255,7 @@ pub(super) fn deliver(
         mode.as_str(),
         assurance.as_bytes(),
         as_integer(index),
+        as_integer(signing.upload_until.as_secs()),
     ])?;
     let delivery = transaction.last_insert_rowid();
     let sql = "UPDATE cosigners SET said = 'signed', certificate = ?, delivery = ? \

@@ -74,7 +74,7 @@ async fn home() -> Campus {
 }
 
 /// One row is altered, and what is found then.
-const ALTERATIONS: [(&str, &[&str]); 34] = [
+const ALTERATIONS: [(&str, &[&str]); 36] = [
     // An assignment is hidden, or shown.
     (
         "INSERT INTO removals SELECT course, assignment, max(nth), max(at) FROM rules \
@@ -170,6 +170,14 @@ const ALTERATIONS: [(&str, &[&str]); 34] = [
         "UPDATE proposals SET waits_until = waits_until + 999999 WHERE ended = 'declined'",
         &["window_altered"],
     ),
+    (
+        "UPDATE proposals SET waits_until = signed_at - 100 WHERE signed_at IS NOT NULL",
+        &["window_altered"],
+    ),
+    (
+        "UPDATE deliveries SET upload_until = upload_until + 9999999",
+        &["window_altered"],
+    ),
     // Which connection brought what, and when.
     (
         "UPDATE deliveries SET connection = zeroblob(32) WHERE id = 1",
@@ -193,7 +201,7 @@ const ALTERATIONS: [(&str, &[&str]); 34] = [
     ),
     (
         "INSERT INTO deliveries SELECT 99, submission, at, connection, members, signatures, mode, \
-         assurance, reason, 0, NULL FROM deliveries WHERE id = 1",
+         assurance, reason, 0, NULL, NULL FROM deliveries WHERE id = 1",
         &["not_entered"],
     ),
     // Until when files may come.

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 use scb_certs::StudentId;
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
 use scb_protocol::{Code, Refusal};
 
@@ -198,4 +199,53 @@ async fn nothing_is_signed_about_anybody_from_a_row_that_the_log_contradicts() {
     left_out.sort();
     assert_eq!(named, left_out);
     b.sign(&sound).await.unwrap().receipt();
+}
+
+/// Each alters until when the files may come of what all have signed; the last also what is compared with it, as
+/// it is in a home of before that was kept.
+const WINDOWS: [&str; 3] = [
+    "UPDATE proposals SET waits_until = signed_at - 100",
+    "UPDATE proposals SET waits_until = signed_at + 1",
+    "UPDATE proposals SET waits_until = signed_at - 100; UPDATE deliveries SET upload_until = NULL",
+];
+
+#[tokio::test]
+async fn what_all_have_signed_is_not_refused_as_lapsed_because_of_a_row() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.begin(&work).await.unwrap();
+    let standing = b.sign(&work).await.unwrap().waits();
+    assert_eq!(standing.state, ProposalState::Signed);
+    let before = happened(&campus);
+    let keep = "CREATE TABLE kept AS SELECT waits_until, upload_until, id FROM proposals \
+                JOIN deliveries USING (submission)";
+    database(&campus).execute_batch(keep).unwrap();
+    let undo = "UPDATE proposals SET waits_until = (SELECT max(waits_until) FROM kept); \
+                UPDATE deliveries SET upload_until = \
+                (SELECT upload_until FROM kept WHERE kept.id = deliveries.id)";
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(5));
+    let store = crate::store::Store::open(&campus.home).unwrap();
+    let register = crate::store::Register::open(&campus.home, store).unwrap();
+    for alteration in WINDOWS {
+        database(&campus).execute_batch(alteration).unwrap();
+        for refused in [
+            a.begin(&work).await.unwrap_err(),
+            b.sign(&work).await.unwrap_err(),
+            a.end(work.submission(), None).await.unwrap_err(),
+        ] {
+            assert_eq!(refused.code, Code::StoredDamaged, "{alteration}: {refused}");
+            assert!(refused.sid.is_none() && refused.rejection.is_none());
+        }
+        assert_eq!(register.lapse_proposals(campus.certs.now()).unwrap(), 0);
+        assert_eq!(happened(&campus), before, "{alteration}");
+        database(&campus).execute_batch(undo).unwrap();
+    }
+    // One that was signed before that was kept goes on.
+    let before_it = "UPDATE deliveries SET upload_until = NULL";
+    database(&campus).execute_batch(before_it).unwrap();
+    a.propose(&work).await.unwrap().receipt();
 }
