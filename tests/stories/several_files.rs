@@ -263,21 +263,23 @@ fn nobody_hands_in_what_lies_in_a_home_or_a_private_key_that_is_not_meant() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("src/copy.txt"), "{message}");
     }
-    // Nor as openssl writes it, in DER, nor packed with other things.
-    let der = |how: &[&str]| {
+    // Nor as openssl writes it, in PEM or DER, nor packed with other things.
+    let written = |how: &[&str], form: &str| {
         let mut openssl = Command::new("openssl");
         openssl
             .args(how)
             .arg("-in")
             .arg(&key)
-            .args(["-outform", "DER", "-out"]);
+            .args(["-outform", form, "-out"]);
         assert!(openssl.arg(&copy).status().unwrap().success());
         let error = scene.refused(&[&scene.work, flag], 3, "own_private_key");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("src/copy.txt holds"), "{message}");
     };
-    der(&["pkey"]);
-    der(&["ec"]);
+    for form in ["PEM", "DER"] {
+        written(&["pkey"], form);
+        written(&["ec"], form);
+    }
     if let Some(mut python) = python() {
         let packed = scene.work.join("src/packed.zip");
         python.arg("-c").arg(PACK).args([&packed, &copy]);
