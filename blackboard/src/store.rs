@@ -121,6 +121,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_suspended.sql")),
     M::up(include_str!("store/migration_entered.sql")),
     M::up(include_str!("store/migration_windows.sql")),
+    M::up(include_str!("store/migration_said.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

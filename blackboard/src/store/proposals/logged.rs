@@ -1,10 +1,13 @@
 //! What the log says of a proposal, whatever the tables say: nobody is shown, signs or is blamed for
 //! another statement than the one that was proposed, nor for what others have not said, or said.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::log_leaf::{Ended, Entry, Leaf, LogName, Proposed, Signed};
+use scb_protocol::COMMITMENT_SIZE;
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, Proposed, Signed, leaf_commitment};
 use scb_protocol::message::proposal::{ProposalState, Said};
 use scb_protocol::statement::{Statement, SubmissionId};
 
@@ -43,15 +46,9 @@ pub(super) fn agrees(connection: &Connection, stored: &Stored) -> Result<bool, E
     if !window.is(kept.waits_until.as_secs()) {
         return Ok(false);
     }
-    let entries = Entries {
-        connection,
-        name: &name,
-        submission,
-    };
-    for one in stored.said() {
-        if !entries.say(&one)? {
-            return Ok(false);
-        }
+    let entries = Entries::of(connection, &name, submission)?;
+    if !entries.are_all(&stored.said().collect::<Vec<_>>()) {
+        return Ok(false);
     }
     let all_signed = stored.said().all(|one| one.said == Said::Signed);
     let as_signed = match (kept.signed, kept.ended) {
@@ -59,7 +56,7 @@ pub(super) fn agrees(connection: &Connection, stored: &Stored) -> Result<bool, E
         // Whoever had its files has taken it back.
         (Some((at, index)), ended) => {
             let has_ended = ended.is_some_and(|state| state != ProposalState::Lapsed);
-            (all_signed || has_ended) && entries.signed(index, at)?.is_some()
+            (all_signed || has_ended) && entries.signed(index, at).is_some()
         }
     };
     // What has ended by the log alone is told so wherever anything is entered about it.
@@ -124,51 +121,123 @@ fn as_proposed(
     }))
 }
 
-/// The entries about one proposal.
-struct Entries<'a> {
-    connection: &'a Connection,
-    name: &'a LogName,
-    submission: SubmissionId,
-}
+/// As the index has it: where and how are to be written as there.
+const SAID: &str = "SELECT number, commitment, leaf FROM log_entries INDEXED BY log_entries_said \
+    WHERE log = (SELECT id FROM logs WHERE origin = ?1) \
+    AND kind IN ('declined', 'signed', 'withdrawn') \
+    AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
+    THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2";
 
-impl Entries<'_> {
+/// What was said of one proposal, by their numbers; those that are what the log commits to.
+struct Entries(BTreeMap<u64, Leaf>);
+
+impl Entries {
+    fn of(
+        connection: &Connection,
+        name: &LogName,
+        submission: SubmissionId,
+    ) -> Result<Self, Error> {
+        let mut query = connection.prepare_cached(SAID)?;
+        let rows = query.query_map([name.to_string(), submission.to_string()], |row| {
+            let index: i64 = row.get(0)?;
+            let held: [u8; COMMITMENT_SIZE] = row.get(1)?;
+            let leaf: Vec<u8> = row.get(2)?;
+            Ok((index.unsigned_abs(), held, leaf))
+        })?;
+        let mut entries = BTreeMap::new();
+        for row in rows {
+            let (index, held, leaf) = row?;
+            if let (true, Ok(leaf)) = (leaf_commitment(&leaf) == held, Leaf::parse(&leaf)) {
+                entries.insert(index, leaf);
+            }
+        }
+        Ok(Self(entries))
+    }
+
+    /// Whether these have said this, each by the entry that is named, and nothing else that counts.
+    fn are_all(&self, all: &[SaidBy<'_>]) -> bool {
+        let words = self.words();
+        all.iter().all(|one| {
+            let word = one.index.map(|index| (one.said, index));
+            words.get(one.sid).copied() == word && self.say(one)
+        })
+    }
+
+    /// What counts of each, and by which entry: who has signed keeps that signature, unless he takes it back.
+    fn words(&self) -> BTreeMap<&StudentId, (Said, u64)> {
+        let mut words = BTreeMap::new();
+        for (index, leaf) in &self.0 {
+            let (said, members) = match &leaf.entry {
+                Entry::Signed(signed) => (Said::Signed, &signed.members),
+                Entry::Declined(ended) => (Said::Declined, &ended.members),
+                Entry::Withdrawn(ended) => (Said::Withdrawn, &ended.members),
+                _ => continue,
+            };
+            for sid in members {
+                match said {
+                    Said::Signed => {
+                        words.entry(sid).or_insert((said, *index));
+                    }
+                    _ => {
+                        words.insert(sid, (said, *index));
+                    }
+                }
+            }
+        }
+        words
+    }
+
     /// Whether the entry that is named says this of him. Who has said nothing has none.
-    fn say(&self, one: &SaidBy<'_>) -> Result<bool, Error> {
+    fn say(&self, one: &SaidBy<'_>) -> bool {
         let (Some(at), Some(index)) = (one.at, one.index) else {
-            return Ok(one.said == Said::Nothing);
+            return one.said == Said::Nothing;
         };
-        Ok(match one.said {
+        match one.said {
             Said::Nothing => false,
-            Said::Signed => self.signed(index, at)?.is_some_and(|signed| {
+            Said::Signed => self.signed(index, at).is_some_and(|signed| {
                 let p7s = one.signatures.map(Fingerprint::of);
                 let with = one.with.contains(one.sid) && one.with == signed.members;
                 with && p7s == Some(signed.p7s_sha256)
             }),
-            Said::Declined | Said::Withdrawn => self
-                .ended(index, (at, one.said))?
-                .is_some_and(|ended| ended.members.contains(one.sid)),
-        })
+            Said::Declined | Said::Withdrawn => self.at(index, at).is_some(),
+        }
     }
 
-    fn signed(&self, index: u64, at: UnixTime) -> Result<Option<Signed>, Error> {
-        Ok(match self.at(index, at)? {
-            Some(Entry::Signed(signed)) if signed.submission == self.submission => Some(signed),
+    fn signed(&self, index: u64, at: UnixTime) -> Option<&Signed> {
+        match self.at(index, at)? {
+            Entry::Signed(signed) => Some(signed),
             _ => None,
-        })
+        }
     }
 
-    fn ended(&self, index: u64, (at, said): (UnixTime, Said)) -> Result<Option<Ended>, Error> {
-        let ended = match (self.at(index, at)?, said) {
-            (Some(Entry::Declined(ended)), Said::Declined) => ended,
-            (Some(Entry::Withdrawn(ended)), Said::Withdrawn) => ended,
-            _ => return Ok(None),
+    fn at(&self, index: u64, at: UnixTime) -> Option<&Entry> {
+        let leaf = self.0.get(&index).filter(|leaf| leaf.at == at);
+        leaf.map(|leaf| &leaf.entry)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::Transaction;
+    use scb_cli::{Home, Role};
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_was_said_is_found_without_reading_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
+        let database = Store::open(&home).unwrap().database;
+        let plan = |transaction: &Transaction<'_>| {
+            let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {SAID}"))?;
+            Ok::<_, Error>(query.query_row(["a", "b"], |row| row.get::<_, String>(3))?)
         };
-        Ok(Some(ended).filter(|ended| ended.submission == self.submission))
-    }
-
-    fn at(&self, index: u64, at: UnixTime) -> Result<Option<Entry>, Error> {
-        let leaf = log::sound_leaf(self.connection, self.name, index)?;
-        let leaf = leaf.and_then(|leaf| Leaf::parse(&leaf).ok());
-        Ok(leaf.filter(|leaf| leaf.at == at).map(|leaf| leaf.entry))
+        let plan = database.write_blocking(plan).unwrap();
+        assert!(
+            plan.ends_with("log_entries_said (log=? AND <expr>=?)"),
+            "{plan}"
+        );
     }
 }

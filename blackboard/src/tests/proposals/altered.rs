@@ -147,10 +147,11 @@ async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
 }
 
 /// Each alters the rows of one proposal, that `A` has signed and `B` not.
-const ALTERATIONS: [&str; 9] = [
+const ALTERATIONS: [&str; 10] = [
     "DELETE FROM deliveries WHERE submission = ?",
     "UPDATE deliveries SET log_index = log_index - 1 WHERE submission = ?",
     "UPDATE cosigners SET said = 'nothing' WHERE submission = ?",
+    "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET said = 'signed' WHERE submission = ?",
     "UPDATE proposals SET waits_until = proposed_at - 1 WHERE submission = ?",
@@ -248,4 +249,44 @@ async fn what_all_have_signed_is_not_refused_as_lapsed_because_of_a_row() {
     let before_it = "UPDATE deliveries SET upload_until = NULL";
     database(&campus).execute_batch(before_it).unwrap();
     a.propose(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn who_has_spoken_is_not_asked_again_because_a_row_says_that_he_has_not() {
+    let campus = Campus::open().await;
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let [work, declined] =
+        [&b"our report"[..], b"another"].map(|report| a.work(&[A, B, C], report));
+    for one in [&work, &declined] {
+        a.propose(one).await.unwrap().waits();
+    }
+    b.end(declined.submission(), None).await.unwrap();
+    let forget = "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL \
+                  WHERE delivery IS NOT NULL";
+    database(&campus)
+        .execute_batch("CREATE TABLE kept AS SELECT * FROM cosigners; CREATE TABLE ends AS SELECT * FROM proposals")
+        .unwrap();
+    database(&campus).execute(forget, []).unwrap();
+    let not_ended = "UPDATE proposals SET ended = NULL, ended_at = NULL";
+    database(&campus).execute(not_ended, []).unwrap();
+    let before = happened(&campus);
+    let (told, left_out) = listed(&mut c).await;
+    assert_eq!((told.len(), left_out.len()), (0, 2));
+    for one in [&work, &declined] {
+        for refusal in [
+            a.propose(one).await.unwrap_err(),
+            b.sign(one).await.unwrap_err(),
+        ] {
+            assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+            assert!(refusal.sid.is_none() && refusal.rejection.is_none());
+        }
+    }
+    assert_eq!(happened(&campus), before, "no second signature counts");
+    let undo = "DELETE FROM cosigners; INSERT INTO cosigners SELECT * FROM kept; \
+                UPDATE proposals SET (ended, ended_at) = \
+                (SELECT ended, ended_at FROM ends WHERE ends.submission = proposals.submission); \
+                DROP TABLE kept; DROP TABLE ends";
+    database(&campus).execute_batch(undo).unwrap();
+    b.sign(&work).await.unwrap().waits();
+    c.sign(&work).await.unwrap().receipt();
 }
