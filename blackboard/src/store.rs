@@ -122,6 +122,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_entered.sql")),
     M::up(include_str!("store/migration_windows.sql")),
     M::up(include_str!("store/migration_said.sql")),
+    M::up(include_str!("store/migration_times.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -51,7 +51,6 @@ pub(crate) use revocations::{Revocations, RevokedRow, Tally};
 pub use roster::{Change, Roster, Student};
 pub use services::{Service, Services};
 pub use signers::{TokenSigner, TokenSigners};
-pub(crate) use status::Since;
 pub use status::Status;
 pub use terms::{Term, Terms};
 pub use witnessed::{IdleLog, WitnessedLog, WitnessedLogs};

@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::COMMITMENT_SIZE;
 use scb_protocol::from_seconds;
-use scb_protocol::log_leaf::{Entry, Leaf, LogName, is_set_back, leaf_commitment};
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, MAX_STEP_BACK, is_set_back, leaf_commitment};
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::SubmissionId;
 
@@ -44,26 +44,34 @@ pub(crate) fn moment(
 }
 
 /// By when what came at that moment is judged and entered: then, though others were entered meanwhile. Whoever
-/// comes in time is late for nobody's sake.
+/// comes in time is late for nobody's sake. Where a clock that was set back a little meanwhile makes that too early
+/// it is the time of the last entry.
 ///
 /// # Errors
 ///
-/// As [`moment`], if it is further back than a log may go.
+/// As [`moment`], if it is further back than that.
 pub(crate) fn arrival(
     connection: &Connection,
     log: &LogName,
     came: UnixTime,
 ) -> Result<UnixTime, Error> {
-    moment(connection, log, came).map(|_| came)
+    match moment(connection, log, came) {
+        Ok(_) => Ok(came),
+        Err(Error::ClockSetBack { .. }) => {
+            let entered = came.as_secs().saturating_add(MAX_STEP_BACK);
+            moment(connection, log, from_seconds(entered))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn moment_in(connection: &Connection, id: i64, now: UnixTime) -> Result<UnixTime, Error> {
-    // One that came before another may follow it.
-    let sql = "SELECT max(at) FROM (SELECT at FROM log_entries WHERE log = ?1 AND at IS NOT NULL AND \
-               number >= coalesce((SELECT number FROM clock_vouched WHERE log = ?1), 0) \
-               ORDER BY number DESC LIMIT 64)";
+    // The latest of all: one that came before another may follow it.
+    let sql = "SELECT at FROM log_entries WHERE log = ?1 AND at IS NOT NULL AND number >= \
+               coalesce((SELECT number FROM clock_vouched WHERE log = ?1), 0) \
+               ORDER BY at DESC LIMIT 1";
     let mut query = connection.prepare_cached(sql)?;
-    let last: Option<i64> = query.query_row([id], |row| row.get(0))?;
+    let last: Option<i64> = query.query_row([id], |row| row.get(0)).optional()?;
     let last = from_seconds(last.unwrap_or_default().unsigned_abs());
     match is_set_back(last, now) {
         true => Err(Error::ClockSetBack { last, now }),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::log_leaf::LogName;
+use scb_protocol::log_leaf::{LogName, MAX_STEP_BACK};
 use scb_protocol::rules::{Detachments, Price, Rulebook};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
@@ -119,7 +119,10 @@ fn candidates(
     };
     let mut found = committed(connection, statement, (first, commitment.index))?;
     found.extend(handed_in(connection, statement, (first, commitment.at))?);
-    let signed = proposals::signed_since(connection, statement, (first, commitment.at))?;
+    // What is later in the log may have come a little before.
+    let since = commitment.at.as_secs().saturating_sub(MAX_STEP_BACK);
+    let since = from_seconds(since);
+    let signed = proposals::signed_since(connection, statement, (first, since))?;
     let signed = signed
         .into_iter()
         .filter(|one| *one != statement.submission);

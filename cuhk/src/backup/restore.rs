@@ -14,7 +14,7 @@ use crate::clock::{ClockCheck, check_begun, last_believed, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
-use crate::store::{Act, Records, Service, Since, Store, Witness};
+use crate::store::{Act, Records, Service, Store, Witness};
 use crate::{Config, Error, Subject};
 
 /// A home that was restored.
@@ -166,9 +166,8 @@ fn check_in(
         clock.check(last_believed(records)?.max(made), now)?;
         clock.judge(records, now)??;
         let moment = moment(now);
-        records
-            .status()
-            .jump(moment, last_seen, since(moment, made, begun))?;
+        let passed = passed(moment, made, begun);
+        records.status().jump(moment, last_seen, passed)?;
         if let Some(number) = beyond {
             records.status().go_beyond(number)?;
         }
@@ -209,11 +208,9 @@ fn moment(now: UnixTime) -> Duration {
     since_1970.map_or(now, |since| since.max(now))
 }
 
-/// How much time has passed since the backup was made, and since the root began: as much for both if a clock
-/// that was ahead says when the backup was made.
-fn since(moment: Duration, made: Option<UnixTime>, begun: UnixTime) -> Since {
+/// How long ago the backup was made; since the root began if a clock that was ahead says when.
+fn passed(moment: Duration, made: Option<UnixTime>, begun: UnixTime) -> Duration {
     let since = |time: UnixTime| moment.checked_sub(Duration::from_secs(time.as_secs()));
-    let root = since(begun).unwrap_or_default();
-    let backup = made.and_then(since).unwrap_or(root);
-    Since { backup, root }
+    let since_made = made.and_then(since);
+    since_made.or_else(|| since(begun)).unwrap_or_default()
 }

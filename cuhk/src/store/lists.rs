@@ -239,11 +239,10 @@ mod tests {
                 lists.replace(CrlSigner::STUDENTS, &list(now, 1))?;
                 assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(0))?, now + 1);
                 assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, now + 60);
-                let far = records.status().jump(
-                    Duration::from_secs(now + 60),
-                    None,
-                    crate::store::Since::default(),
-                )?;
+                let far =
+                    records
+                        .status()
+                        .jump(Duration::from_secs(now + 60), None, Duration::ZERO)?;
                 assert!(far > now + 1_000_000);
                 assert_eq!(lists.next_number(CrlSigner::STUDENTS, at(60))?, far);
                 Ok(())

@@ -63,9 +63,9 @@ impl<'a> Status<'a> {
     /// since an old backup was made, also after it was restored before.
     ///
     /// The epoch and `seen`, the latest time in the records, are later than that if a clock was ahead when
-    /// they were written. Then it goes beyond them by the time that has passed `since`, so that the next
-    /// restoration is beyond this one as well: beyond the epoch since the backup was made, and beyond the records,
-    /// which all backups of that time share, since the root began, whichever backup comes first.
+    /// they were written. So it goes beyond the later of both times by as much as has passed since [`FIRST_DAY`],
+    /// and beyond the epoch by what has `passed` since the backup was made: the next restoration is beyond this one,
+    /// whichever backup it is of, also when the time has overtaken those records.
     ///
     /// # Errors
     ///
@@ -74,16 +74,13 @@ impl<'a> Status<'a> {
         &self,
         moment: Duration,
         seen: Option<UnixTime>,
-        since: Since,
+        passed: Duration,
     ) -> Result<u64, Error> {
-        let now = epochs(moment);
         let seen = seen.map_or(0, |seen| seen.as_secs().saturating_mul(PER_SECOND));
-        let by_records = match seen > now {
-            true => seen.saturating_add(epochs(since.root)),
-            false => now,
-        };
-        let by_epoch = self.epoch()?.saturating_add(epochs(since.backup));
-        self.reach(by_records.max(by_epoch))
+        let age = moment.saturating_sub(FIRST_DAY);
+        let by_time = seen.max(epochs(moment)).saturating_add(epochs(age));
+        let by_epoch = self.epoch()?.saturating_add(epochs(passed));
+        self.reach(by_time.max(by_epoch))
     }
 
     /// Goes beyond a number of which somebody knows that it was given: an epoch, or the number of a list or
@@ -115,14 +112,8 @@ impl<'a> Status<'a> {
     }
 }
 
-/// How much time has passed at a restoration.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Since {
-    /// Since the backup was made.
-    pub(crate) backup: Duration,
-    /// Since the root began.
-    pub(crate) root: Duration,
-}
+/// 1 November 2026 (UTC), before which no home was restored.
+const FIRST_DAY: Duration = Duration::from_secs(1_793_491_200);
 
 /// As many as this time has: one for each microsecond.
 fn epochs(time: Duration) -> u64 {
@@ -182,18 +173,18 @@ mod tests {
             .write_blocking(move |records| {
                 let status = records.status();
                 let backup = status.advance(now)?;
-                let mut last = status.jump(moment(0), None, Since::default())?;
+                let mut last = status.jump(moment(0), None, Duration::ZERO)?;
                 for _ in 0..500 {
                     last = status.advance(now)?;
                 }
                 let sql = "UPDATE status SET epoch = ?1";
                 let again = [convert::integer(backup)];
                 records.connection.execute(sql, again)?;
-                assert!(status.jump(moment(1), None, Since::default())? > last);
+                assert!(status.jump(moment(1), None, Duration::ZERO)? > last);
                 assert!(last < 1 << 53, "JSON carries no more");
                 // A clock that went back brings nothing back.
                 let before = status.epoch()?;
-                let back = status.jump(Duration::from_secs(1), None, Since::default())?;
+                let back = status.jump(Duration::from_secs(1), None, Duration::ZERO)?;
                 assert_eq!(back, before + 1);
                 Ok(())
             })
@@ -206,7 +197,7 @@ mod tests {
      {
         let (_dir, store) = temporary();
         let at = |seconds| convert::time(seconds).unwrap();
-        let (begun, now, ahead) = (1_790_000_000, 1_795_000_000, 1_864_000_000);
+        let (now, ahead) = (1_795_000_000, 1_864_000_000);
         // (made at, epoch in it), restored at: what it goes on with.
         let restored = |(made, epoch): (i64, u64), when: i64| {
             store
@@ -216,11 +207,7 @@ mod tests {
                     records.connection.execute(sql, back)?;
                     let of = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
                     let status = records.status();
-                    let since = Since {
-                        backup: of(when - made),
-                        root: of(when - begun),
-                    };
-                    status.jump(of(when), Some(at(ahead)), since)?;
+                    status.jump(of(when), Some(at(ahead)), of(when - made))?;
                     for _ in 0..500 {
                         status.advance(at(when))?;
                     }
@@ -245,6 +232,9 @@ mod tests {
             (first, now + 32),
             (later, now + 40),
             (first, now + 41),
+            // The time has overtaken what was recorded by the clock that was ahead.
+            (later, ahead + 1),
+            (first, ahead + 7200),
         ] {
             let next = restored(backup, when);
             assert!(next > last + 500, "{next} after {last}");

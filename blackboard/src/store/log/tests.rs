@@ -54,6 +54,37 @@ fn each_log_is_numbered_without_gaps() {
 }
 
 #[test]
+fn what_came_before_an_entry_is_entered_as_of_then_and_takes_no_log_further_back() {
+    let (_dir, database) = database();
+    let work = |transaction: &Transaction<'_>| {
+        let one = log("asg1");
+        append(
+            transaction,
+            &one,
+            from_seconds(1000),
+            Entry::Rules(Contents::new()),
+        )?;
+        let came = arrival(transaction, &one, from_seconds(997))?;
+        assert_eq!(came, from_seconds(997));
+        for _ in 0..100 {
+            let entered = append_as_of(transaction, &one, came, Entry::Rules(Contents::new()))?;
+            assert_eq!(entered.at, came);
+        }
+        // The clock was set back by a little, and it came before that: never before what verifiers take.
+        let set_back = arrival(transaction, &one, from_seconds(992))?;
+        assert_eq!(set_back, from_seconds(1000));
+        let too_far = arrival(transaction, &one, from_seconds(989)).unwrap_err();
+        assert!(matches!(too_far, Error::ClockSetBack { .. }), "{too_far:?}");
+        assert_eq!(
+            moment(transaction, &one, from_seconds(998))?,
+            from_seconds(1000)
+        );
+        Ok::<_, Error>(())
+    };
+    database.write_blocking(work).unwrap();
+}
+
+#[test]
 fn the_times_of_entries_never_go_back_unless_somebody_vouches_for_the_clock() {
     let (_dir, database) = database();
     let work = |transaction: &Transaction<'_>| {
