@@ -84,15 +84,15 @@ impl Signing {
         }
     }
 
-    /// By the moment that counts of what came then; its files may come for as long.
-    fn dated(self, arrival: &Arrival) -> Self {
+    /// By the moment that counts of what came then, and by which it is entered; its files may come for as long.
+    fn dated(self, transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Self, Error> {
         let now = (self.at, self.upload_until);
         let (at, upload_until) = arrival.dated(now, &self.assurance.1);
-        Self {
-            at,
+        Ok(Self {
+            at: log::arrival(transaction, &name_of(&self.statement)?, at)?,
             upload_until,
             ..self
-        }
+        })
     }
 
     fn sids(&self) -> Vec<StudentId> {
@@ -185,9 +185,8 @@ impl Register {
         (waits_until, quota): (UnixTime, Quota),
     ) -> Result<ProposalStanding, Error> {
         let propose = move |transaction: &Transaction<'_>| {
-            let mut signing = signing.dated(&arrival);
+            let signing = signing.dated(transaction, &arrival)?;
             let submission = signing.statement.submission;
-            signing.at = log::arrival(transaction, &name_of(&signing.statement)?, signing.at)?;
             match rows::find(transaction, submission)? {
                 Some(stored) if stored.bytes != signing.bytes => {
                     Err(Error::Conflict { submission })
@@ -232,9 +231,8 @@ impl Register {
         arrival: Arrival,
     ) -> Result<ProposalStanding, Error> {
         let work = move |transaction: &Transaction<'_>| {
-            let mut signing = signing.dated(&arrival);
+            let signing = signing.dated(transaction, &arrival)?;
             let submission = signing.statement.submission;
-            signing.at = log::arrival(transaction, &name_of(&signing.statement)?, signing.at)?;
             let stored = rows::find(transaction, submission)?;
             match stored.filter(|stored| stored.bytes == signing.bytes) {
                 Some(stored) => sign(transaction, stored, &signing),
