@@ -1,12 +1,11 @@
 //! How steps look on standard output.
 
 mod line;
+mod pace;
 
-use std::fmt::Write;
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use indicatif::{FormattedDuration, HumanBytes, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use scb_cli::{local_time, printable, say};
 use scb_explain::{Language, sentence, step_title};
 use scb_protocol::statement::FilePath;
@@ -17,6 +16,7 @@ use crate::cli::Common;
 use crate::words::Words;
 
 use line::line;
+use pace::Pace;
 
 /// From this size on, in bytes, a terminal shows a progress bar.
 const LARGE: u64 = 1024 * 1024;
@@ -218,70 +218,13 @@ fn countdown() -> ProgressBar {
     ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// From the first `sent` bytes on. What was there before says nothing about the rate of now.
+/// From the first `sent` bytes on.
 fn bar(sent: u64, total: u64, words: Words) -> ProgressBar {
     let step = words.step();
-    let template = format!("{step} 6  {{bytes}} / {{total_bytes}} {{wide_bar}} {{rate}}  {{left}}");
+    let template = format!("{step} 6  {{bytes}} / {{total_bytes}} {{wide_bar}} {{pace}}");
     let style = ProgressStyle::with_template(&template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    let pace = move |state: &ProgressState| {
-        let (now, total) = (state.pos(), state.len().unwrap_or_default());
-        Pace::of(
-            now.saturating_sub(sent),
-            total.saturating_sub(now),
-            state.elapsed(),
-        )
-    };
-    let style = style
-        .with_key("rate", move |state: &ProgressState, to: &mut dyn Write| {
-            let _ = write!(to, "{}/s", HumanBytes(pace(state).rate));
-        })
-        .with_key("left", move |state: &ProgressState, to: &mut dyn Write| {
-            let _ = write!(to, "{}", FormattedDuration(pace(state).left));
-        });
     ProgressBar::new(total)
-        .with_style(style)
+        .with_style(style.with_key("pace", Pace::default()))
         .with_position(sent)
-}
-
-/// How fast it goes, and for how long.
-#[derive(Debug, PartialEq, Eq)]
-struct Pace {
-    /// Bytes in a second.
-    rate: u64,
-    left: Duration,
-}
-
-impl Pace {
-    /// After so many bytes in this time, with so many to come.
-    fn of(done: u64, to_come: u64, took: Duration) -> Self {
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
-        let rate = done.saturating_mul(1000) / millis;
-        let left = to_come.checked_div(rate).unwrap_or_default();
-        Self {
-            rate,
-            left: Duration::from_secs(left),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pace_is_that_of_what_was_sent_just_now() {
-        let second = Duration::from_secs(1);
-        let pace = Pace::of(2_000, 5_000, 2 * second);
-        let (rate, left) = (1_000, 5 * second);
-        assert_eq!(pace, Pace { rate, left });
-    }
-
-    #[test]
-    fn nothing_sent_yet_is_no_pace() {
-        for took in [Duration::ZERO, Duration::from_secs(3)] {
-            let (rate, left) = (0, Duration::ZERO);
-            assert_eq!(Pace::of(0, u64::MAX, took), Pace { rate, left });
-        }
-    }
 }
