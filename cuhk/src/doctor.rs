@@ -14,6 +14,7 @@ mod names;
 mod operations;
 mod reach;
 mod records;
+mod removal;
 mod services;
 #[cfg(test)]
 mod tests;

@@ -279,4 +279,15 @@ fn what_operators_did_is_in_the_log_that_blackboard_cosigns() {
     database.execute(none, []).unwrap();
     let (outcome, seen) = found(&campus, "operations");
     assert_eq!(outcome, "warn", "{seen}");
+    // Nor that all of it was pruned, as far as the log goes or up to its last entry.
+    assert_eq!(found(&campus, "log-pruned").0, "ok");
+    for last in ["max(number)", "max(number) + 1"] {
+        let pruned = format!(
+            "INSERT OR REPLACE INTO removed_questions
+             SELECT 1, {last}, unixepoch() - 200 * 86400 FROM log_entry"
+        );
+        database.execute(&pruned, []).unwrap();
+        let (outcome, seen) = found(&campus, "log-pruned");
+        assert_eq!(outcome, "fail", "{seen}");
+    }
 }

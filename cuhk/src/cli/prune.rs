@@ -49,7 +49,8 @@ serves signs lists every day, and a prune counts as well: it is only after a mon
 has to vouch.
 
 Of what operators did (`cuhk operations list`) go the records that are older than
-`operation_retention_days`, up to one that `cuhk serve` has entered in the issuance log.
+`operation_retention_days`, up to one that `cuhk serve` has entered in the issuance log; its
+entries about them stay as long.
 
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";

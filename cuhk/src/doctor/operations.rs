@@ -62,7 +62,7 @@ fn doubt(records: &Records<'_>, tiles: &Tiles, now: UnixTime) -> Result<Option<S
     let (mut doubt, mut before) = (None, None::<Pin>);
     records.log().each_pin(|pin| {
         let found = match () {
-            () if !is_next(records, before.as_ref(), &pin)? => Some(format!(
+            () if !is_next(removed, before.as_ref(), &pin) => Some(format!(
                 "an entry of the issuance log about them, before entry {}, is not in the database",
                 pin.entry
             )),
@@ -87,8 +87,15 @@ fn doubt(records: &Records<'_>, tiles: &Tiles, now: UnixTime) -> Result<Option<S
         before = Some(pin);
         Ok(())
     })?;
-    let beyond = before.filter(|last| last.operations < removed);
-    Ok(doubt.or_else(|| beyond.as_ref().map(contradiction)))
+    let last = match before {
+        Some(last) => (last.operations < removed).then(|| contradiction(&last)),
+        None => (removed > 0).then(|| {
+            format!(
+                "the first {removed} are gone, and no entry of the issuance log is about any: the newest is never pruned"
+            )
+        }),
+    };
+    Ok(doubt.or(last))
 }
 
 fn contradiction(pin: &Pin) -> String {
@@ -98,11 +105,11 @@ fn contradiction(pin: &Pin) -> String {
     )
 }
 
-/// Whether none is missing before this one. With old questions the oldest go.
-fn is_next(records: &Records<'_>, before: Option<&Pin>, pin: &Pin) -> Result<bool, Error> {
+/// Whether none is missing before this one. The oldest go after the operations that they held.
+fn is_next(removed: u64, before: Option<&Pin>, pin: &Pin) -> bool {
     match before {
-        Some(before) => Ok(pin.nth == before.nth + 1),
-        None => Ok(pin.nth == 1 || records.log().removed()?.is_some()),
+        Some(before) => pin.nth == before.nth + 1,
+        None => pin.nth == 1 || pin.operations <= removed,
     }
 }
 

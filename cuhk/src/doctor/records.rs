@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::{Home, counted, local_time, with_causes};
 use scb_storage::{HomeLock, Inspection};
 
-use super::{Finding, archive, authorities, certified, log, operations, services};
+use super::{Finding, archive, authorities, certified, log, operations, removal, services};
 use crate::ceremony::unlisted;
 use crate::config::path;
 use crate::issuers::{counting_roots, read_certificate};
@@ -113,6 +113,7 @@ fn contents(home: &Home, now: UnixTime) -> Vec<Finding> {
         let mut findings = vec![
             or_unseen("records", rows(records)),
             or_unseen("log", log::look(&log, records)),
+            or_unseen(removal::CHECK, removal::check(records, now)),
             or_unseen("operations", operations::check(&log, records, now)),
             or_unseen("log-witness", log::witnesses(records, now, serving)),
             or_unseen("witness", witness(records)),

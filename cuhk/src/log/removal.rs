@@ -84,10 +84,13 @@ impl OldQuestions {
     /// [`Error::LogContradicted`] if the tiles have something else in the place of one;
     /// [`Error::Storage`].
     pub(crate) fn remove(&self) -> Result<(), Error> {
-        if self.count == 0 {
+        let removed = self.removed;
+        let first = self
+            .store
+            .read_blocking(move |records| records.log().old(removed, 0, 1))?;
+        if first.is_empty() {
             return Ok(());
         }
-        let removed = self.removed;
         let note = move |records: &crate::store::Records<'_>| records.log().note_removed(removed);
         self.store.write_blocking(note)?;
         let mut from = Some(0);

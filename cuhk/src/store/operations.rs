@@ -271,8 +271,7 @@ impl<'a> Operations<'a> {
     }
 
     /// The number of the last one that the issuance log holds and before which all are older than `moment`,
-    /// itself among them; below all others if there is none. Of what is before all entries that are left
-    /// in the log it is known no more which of them it held.
+    /// itself among them; below all others if there is none.
     fn last_before(&self, moment: UnixTime) -> Result<i64, Error> {
         let last: i64 = self
             .connection
@@ -283,14 +282,11 @@ impl<'a> Operations<'a> {
             )?
             .query_one([convert::seconds(moment)], |row| row.get(0))?;
         let last = convert::number(last)?;
-        let (mut held, mut is_first) = (0, true);
+        let mut held = 0;
         Log::on(self.connection).each_pin(|pin| {
             if pin.operations <= last {
                 held = pin.operations;
-            } else if is_first && pin.nth > 1 {
-                held = last;
             }
-            is_first = false;
             Ok(())
         })?;
         Ok(convert::integer(held))

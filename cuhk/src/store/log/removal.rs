@@ -1,5 +1,6 @@
-//! Old questions go, so that the database is bounded. Entries about certificates stay, and the newest
-//! entry about everybody, by which the next one is numbered.
+//! Old questions go, so that the database is bounded. Entries about certificates stay, those about what
+//! operators did as long as the operations, and the newest entry about everybody, by which the next one
+//! is numbered.
 
 use rusqlite::{OptionalExtension, params};
 use rustls_pki_types::UnixTime;
@@ -10,19 +11,37 @@ use crate::Error;
 use crate::store::convert;
 
 /// What may go of the first `?1` entries: questions and entries whose content is lost, unless they
-/// are the newest about their subject.
+/// are the newest about their subject; and what holds operations that are gone, with others after them.
 const OLD: &str = "FROM log_entry AS entry WHERE number < ?1 AND serial IS NULL
     AND (subject IS NULL OR EXISTS (SELECT 1 FROM log_entry AS later
-         WHERE later.subject = entry.subject AND later.nth > entry.nth))";
+         WHERE later.subject = entry.subject AND later.nth > entry.nth))
+    AND (subject IS NOT 'cuhk/operations' OR json_extract(content, '$.operations')
+         < (SELECT number FROM operation_removed))";
 
-/// The first question that is not older than `?1`. One that a clock which was ahead has dated beyond
-/// `?2`, which is now, is as old as the questions after it say: older, if one of them is.
-const FIRST_YOUNG: &str = "SELECT number FROM log_entry
-    WHERE serial IS NULL AND subject <> 'cuhk/operations' AND json_extract(content, '$.at') >= ?1
-    AND (json_extract(content, '$.at') <= ?2 OR number > (
-        SELECT coalesce(max(number), -1) FROM log_entry
-        WHERE serial IS NULL AND subject <> 'cuhk/operations' AND json_extract(content, '$.at') < ?1))
+/// Each entry whose content is here, and when it was made: of what operators did, when that was.
+const DATED: &str =
+    "SELECT number, serial IS NOT NULL AS is_certificate, subject = 'cuhk/operations' AS is_pin,
+    coalesce(json_extract(content, '$.at'), json_extract(content, '$.not_before')) AS at
+    FROM log_entry WHERE content IS NOT NULL";
+
+/// The first entry that is not older than `?1`. A certificate, and what a clock that was ahead has dated
+/// beyond `?2`, which is now, is as old as the questions after it say: older, if one of them is.
+const FIRST_YOUNG: &str = "SELECT number FROM dated
+    WHERE at >= ?1 AND (at <= ?2 AND NOT is_certificate OR number > (
+        SELECT coalesce(max(number), -1) FROM dated
+        WHERE at < ?1 AND NOT is_certificate AND NOT is_pin))
     ORDER BY number LIMIT 1";
+
+/// The first of the entries below `?1` that is from between `?2` and `?3`, unless the clock was ahead when
+/// it was made: then one that was made after it is dated more than an hour (`?4`) before it.
+const PASSED_OVER: &str = "SELECT number, at FROM dated
+    WHERE number < ?1 AND at BETWEEN ?2 AND ?3 AND NOT EXISTS (
+        SELECT 1 FROM dated AS next
+        WHERE next.number > dated.number AND NOT next.is_pin AND next.at < dated.at - ?4)
+    ORDER BY number LIMIT 1";
+
+/// An hour, in seconds. A certificate begins ten minutes before it is entered.
+const OUT_OF_ORDER: i64 = 60 * 60;
 
 /// Which questions are no longer kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +78,8 @@ impl Log<'_> {
 
     /// What would be removed `now` if every question from before `moment` went that is among the
     /// first `public` entries. The last of these stays, so that there is one to compare with the
-    /// tiles; and so does everything from the first younger question on, also if the clock was set
-    /// back later.
+    /// tiles; and so does everything from the first younger entry on, whatever it is about, also if the
+    /// clock was set back later.
     ///
     /// # Errors
     ///
@@ -68,7 +87,9 @@ impl Log<'_> {
     pub fn removal(&self, moment: UnixTime, now: UnixTime, public: u64) -> Result<Removed, Error> {
         let young: Option<i64> = self
             .connection
-            .prepare_cached(FIRST_YOUNG)?
+            .prepare_cached(&format!(
+                "WITH dated AS NOT MATERIALIZED ({DATED}) {FIRST_YOUNG}"
+            ))?
             .query_row([convert::seconds(moment), convert::seconds(now)], |row| {
                 row.get(0)
             })
@@ -82,7 +103,38 @@ impl Log<'_> {
         })
     }
 
-    /// How many entries would go.
+    /// An entry of which such a removal says that it is older than it is, and when it was made: somebody
+    /// else than [`Log::note_removed`] has written it down.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn passed_over(
+        &self,
+        removed: Removed,
+        now: UnixTime,
+    ) -> Result<Option<(u64, UnixTime)>, Error> {
+        let found: Option<(i64, i64)> = self
+            .connection
+            .prepare_cached(&format!(
+                "WITH dated AS NOT MATERIALIZED ({DATED}) {PASSED_OVER}"
+            ))?
+            .query_row(
+                params![
+                    convert::integer(removed.below),
+                    convert::seconds(removed.before),
+                    convert::seconds(now),
+                    OUT_OF_ORDER
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        found
+            .map(|(number, at)| Ok((convert::number(number)?, convert::time(at)?)))
+            .transpose()
+    }
+
+    /// How many questions would go.
     ///
     /// # Errors
     ///
@@ -90,7 +142,9 @@ impl Log<'_> {
     pub fn count_old(&self, removed: Removed) -> Result<u64, Error> {
         let count = self
             .connection
-            .prepare_cached(&format!("SELECT count(*) {OLD}"))?
+            .prepare_cached(&format!(
+                "SELECT count(*) {OLD} AND subject IS NOT 'cuhk/operations'"
+            ))?
             .query_row([convert::integer(removed.below)], |row| row.get(0))?;
         convert::number(count)
     }
@@ -103,7 +157,10 @@ impl Log<'_> {
     pub fn count_questions(&self) -> Result<u64, Error> {
         let count = self
             .connection
-            .prepare_cached("SELECT count(*) FROM log_entry WHERE serial IS NULL")?
+            .prepare_cached(
+                "SELECT count(*) FROM log_entry
+                 WHERE serial IS NULL AND subject IS NOT 'cuhk/operations'",
+            )?
             .query_row([], |row| row.get(0))?;
         convert::number(count)
     }

@@ -287,6 +287,66 @@ fn a_question_that_is_dated_in_the_future_is_as_old_as_what_comes_after_it() {
 }
 
 #[test]
+fn what_operators_did_today_stays_where_nobody_has_asked_for_long() {
+    let (_dir, store) = temporary();
+    let by = scb_cli::Operator {
+        uid: 998,
+        user: None,
+        login_uid: None,
+        login: None,
+        sudo_user: None,
+    };
+    let operation = "roster suspend".to_owned();
+    let store = store.done_by(crate::store::Act { operation, by });
+    store
+        .write_blocking(|records| {
+            let (one, log) = ("1155000001".parse()?, records.log());
+            for at in 100..105 {
+                log.append(&one, asked_at(&one, at))?;
+            }
+            for at in [500, 501] {
+                records.note(&one, "suspended", from_seconds(at))?;
+                records.pin_operations()?;
+            }
+            log.append(&one, asked_at(&one, 90))?;
+            let pins = || {
+                let mut pins = Vec::new();
+                log.each_pin(|pin| {
+                    pins.push(pin.nth);
+                    Ok(())
+                })?;
+                Ok::<_, Error>(pins)
+            };
+            assert_eq!(
+                remove_at(&log, (400, 600), 8)?,
+                5,
+                "an old question bounds nothing"
+            );
+            assert_eq!(
+                log.removed()?.unwrap().below,
+                5,
+                "up to what was done at 500"
+            );
+            assert_eq!(pins()?, [1, 2]);
+
+            // Older than the questions that are kept, and not than the operations.
+            log.append(&one, asked_at(&one, 9000))?;
+            log.append(&one, asked_at(&one, 9001))?;
+            assert_eq!(remove_at(&log, (8000, 9002), 10)?, 1);
+            assert_eq!(pins()?, [1, 2]);
+            assert_eq!(records.operations().remove_before(from_seconds(8000))?, 2);
+            let removed = log.removal(from_seconds(8000), from_seconds(9002), 10)?;
+            assert_eq!(log.count_old(removed)?, 0, "these are no questions");
+            for (number, _) in log.old(removed, 0, 100)? {
+                log.remove(number)?;
+            }
+            assert_eq!(pins()?, [2], "the newest");
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn what_was_removed_is_not_published_again() {
     let (_dir, store) = temporary();
     store
