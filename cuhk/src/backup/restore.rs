@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName};
@@ -15,6 +15,7 @@ use crate::config::path;
 use crate::draft::{self, Finished};
 use crate::issuers::read_certificate;
 use crate::store::{Act, Records, Service, Store, Witness};
+use crate::time::moment;
 use crate::{Config, Error, Subject};
 
 /// A home that was restored.
@@ -169,7 +170,7 @@ fn check_in(
         let passed = passed(moment, made, begun);
         records.status().jump(moment, last_seen, passed)?;
         if let Some(number) = beyond {
-            records.status().go_beyond(number)?;
+            records.status().go_beyond(number, moment)?;
         }
         records.bundles().restored()?;
         records.note(&"home", &format!("from a backup of {made_at}"), now)?;
@@ -198,14 +199,6 @@ fn services(
         Ok((service.name, until))
     };
     records.services().all()?.into_iter().map(named).collect()
-}
-
-/// The time now, with the part of a second that this machine's clock has: two restorations within a second
-/// differ.
-fn moment(now: UnixTime) -> Duration {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = Duration::from_secs(now.as_secs());
-    since_1970.map_or(now, |since| since.max(now))
 }
 
 /// How long ago the backup was made; since the root began if a clock that was ahead says when.

@@ -7,6 +7,7 @@ use super::{Desk, now};
 use crate::Error;
 use crate::root::{open_roots, sign_root_list};
 use crate::store::Store;
+use crate::time::moment;
 use crate::turn::{Turn, Work};
 
 pub(super) const EXAMPLES: &str = "\
@@ -23,7 +24,8 @@ The root's revocation list is good for 13 months; `serve` warns from 60 days bef
 running server hands out the new one within a second.
 
 --beyond is for a Blackboard that says `went back` after a restoration: it has seen later lists than
-the backup knows of, and names the whole command. From then on all numbers are beyond that one.";
+the backup knows of, and names the whole command. From then on all numbers are beyond that one, and
+beyond those that were given when the same number was named before.";
 
 /// The highest number that somebody may know of: beyond the time in microseconds until 2223, and below
 /// 2^53, which JSON carries.
@@ -43,7 +45,7 @@ impl Numbers {
             return Ok(());
         };
         store.write_blocking(move |records| {
-            let epoch = records.status().go_beyond(number)?;
+            let epoch = records.status().go_beyond(number, moment(now()))?;
             // The trust bundle follows the epoch once more.
             records.bundles().restored()?;
             records.note(&"numbers", &format!("from {epoch} on"), now())

@@ -77,20 +77,21 @@ impl<'a> Status<'a> {
         passed: Duration,
     ) -> Result<u64, Error> {
         let seen = seen.map_or(0, |seen| seen.as_secs().saturating_mul(PER_SECOND));
-        let age = moment.saturating_sub(FIRST_DAY);
-        let by_time = seen.max(epochs(moment)).saturating_add(epochs(age));
+        let by_time = seen.max(epochs(moment)).saturating_add(epochs(age(moment)));
         let by_epoch = self.epoch()?.saturating_add(epochs(passed));
         self.reach(by_time.max(by_epoch))
     }
 
     /// Goes beyond a number of which somebody knows that it was given: an epoch, or the number of a list or
-    /// of a trust bundle.
+    /// of a trust bundle. As after [`Status::jump`], by as much as has passed since [`FIRST_DAY`]: a home that
+    /// is put back again and told of the same number goes beyond what was given since the first time.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub(crate) fn go_beyond(&self, number: u64) -> Result<u64, Error> {
-        self.reach(number.saturating_add(1))
+    pub(crate) fn go_beyond(&self, number: u64, moment: Duration) -> Result<u64, Error> {
+        let next = number.saturating_add(1);
+        self.reach(next.saturating_add(epochs(age(moment))))
     }
 
     /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that
@@ -114,6 +115,11 @@ impl<'a> Status<'a> {
 
 /// 1 November 2026 (UTC), before which no home was restored.
 const FIRST_DAY: Duration = Duration::from_secs(1_793_491_200);
+
+/// What has passed since [`FIRST_DAY`]: longer at each restoration.
+fn age(moment: Duration) -> Duration {
+    moment.saturating_sub(FIRST_DAY)
+}
 
 /// As many as this time has: one for each microsecond.
 fn epochs(time: Duration) -> u64 {
@@ -241,5 +247,37 @@ mod tests {
             last = next;
         }
         assert!(last < 1 << 53, "JSON carries no more");
+    }
+
+    #[test]
+    fn a_number_that_is_named_twice_is_gone_beyond_twice() {
+        let (_dir, store) = temporary();
+        let day = Duration::from_secs(24 * 60 * 60);
+        let (now, named) = (FIRST_DAY + 30 * day, 1_864_518_512_819_241);
+        store
+            .write_blocking(move |records| {
+                let status = records.status();
+                let backup = status.epoch()?;
+                let mut last = named;
+                for when in [now, now + Duration::from_millis(1), now + day] {
+                    let back = [convert::integer(backup)];
+                    let sql = "UPDATE status SET epoch = ?1";
+                    records.connection.execute(sql, back)?;
+                    status.jump(when, None, day)?;
+                    let next = status.go_beyond(named, when)?;
+                    assert!(next > last, "{next} after {last}");
+                    last = next;
+                    // As a busy term has, and the same once more in the same home.
+                    for _ in 0..500 {
+                        last = status.advance(convert::time(1_795_000_000)?)?;
+                    }
+                    let again = status.go_beyond(named, when)?;
+                    assert!(again > last, "{again} after {last}");
+                    last = again;
+                }
+                assert!(last < 1 << 53, "JSON carries no more");
+                Ok(())
+            })
+            .unwrap();
     }
 }
