@@ -326,12 +326,13 @@ fn requests_that_are_not_for_est_are_refused() {
         .succeeded();
     let forged = student.asks("simpleenroll", "-K code.curl");
     assert!(forged.starts_with("request_invalid:"), "{forged}");
-    student
-        .types("head -c 70000 /dev/zero | openssl base64 > request.b64")
-        .succeeded();
-    let long = student.asks("simpleenroll", "-K code.curl");
-    assert!(long.starts_with("body_too_large:"), "{long}");
-    assert!(long.ends_with("413"), "{long}");
+    for bytes in [70_000, 3_000_000] {
+        let write = format!("head -c {bytes} /dev/zero | openssl base64 > request.b64");
+        student.types(&write).succeeded();
+        let long = student.asks("simpleenroll", "-K code.curl");
+        assert!(long.starts_with("body_too_large:"), "{long}");
+        assert!(long.ends_with("413"), "{long}");
+    }
     student.types("echo AAAA > request.b64").succeeded();
     let garbage = student.asks("simpleenroll", "-K code.curl");
     assert!(garbage.starts_with("request_invalid:"), "{garbage}");

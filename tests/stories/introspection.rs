@@ -137,7 +137,7 @@ fn whoever_is_no_service_is_told_so_and_what_is_no_question_as_well() {
     let Some(desk) = desk() else { return };
     let question = format!("{FORM} 'token={}'", desk.token);
     let blackboard = desk.certificate(BLACKBOARD);
-    fs::write(desk.campus.outside().join("long"), "x".repeat(70_000)).unwrap();
+    fs::write(desk.campus.outside().join("long"), "x".repeat(3_000_000)).unwrap();
     for (options, code, status) in [
         (question.clone(), "certificate_missing", 401),
         (

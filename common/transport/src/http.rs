@@ -161,6 +161,7 @@ pub(crate) async fn serve<S>(
         pulse: pulse.clone(),
         room: web.room.of_connection(),
         deadline: limits.message,
+        linger: limits.linger,
     };
     let service = service_fn(move |request| answering.clone().answer(request));
     let io = TokioIo::new(stream);

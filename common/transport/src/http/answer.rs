@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{Extensions, Request, Response};
+use axum::http::{Extensions, Request, Response, Version};
 use hyper::body::Incoming;
 use scb_protocol::{Code, Refusal, Step, StepEvent};
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
 
-use super::body::{Room, TakenIn};
+use super::body::{Room, TakenIn, outlast};
 use super::{HttpConnection, Pulse, problem, request};
 use crate::telemetry;
 
@@ -25,6 +25,7 @@ pub(super) struct Answering {
     pub(super) pulse: Pulse,
     pub(super) room: Room,
     pub(super) deadline: Duration,
+    pub(super) linger: Duration,
 }
 
 /// A browser is not to guess that bytes are a page.
@@ -39,8 +40,9 @@ impl Answering {
         let started = Instant::now();
         self.pulse.beat();
         let what = format!("{} {}", request.method(), shown(request.uri().path()));
+        let (head, mut body) = request.into_parts();
+        let has_streams = head.version == Version::HTTP_2;
         let routed = async {
-            let (head, body) = request.into_parts();
             if let Some(refused) = request::without_host(&head) {
                 return Ok(refused);
             }
@@ -51,7 +53,7 @@ impl Answering {
             let taken = match request::waits_with_too_much(&head.headers) {
                 // Nobody asks for it: the route says what there is to say.
                 true => Ok(TakenIn::too_long()),
-                false => self.room.take_in(body).await,
+                false => self.room.take_in(&mut body).await,
             };
             let mut taken = match taken {
                 Ok(taken) => taken,
@@ -74,6 +76,9 @@ impl Answering {
                 problem(&Refusal::new(Code::Timeout, Step::Zero))
             }
         };
+        if has_streams {
+            outlast(body, self.linger);
+        }
         response.headers_mut().insert(NO_SNIFF.0, NO_SNIFF.1);
         let (conn, status) = (self.connection.id(), response.status().as_u16());
         let ms = started.elapsed().as_secs_f64() * 1000.0;

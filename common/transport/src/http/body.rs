@@ -1,15 +1,17 @@
 //! The bodies of requests: read whole before a route sees them, and never more of them, or of long
 //! heads, at once than there is room for.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use scb_protocol::{Code, Refusal, Step};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::MAX_BODY;
 
@@ -97,7 +99,7 @@ impl Room {
     /// # Errors
     ///
     /// `connection_lost` for a body that breaks off; `busy` for a long one that finds no room.
-    pub(super) async fn take_in(&self, mut body: Incoming) -> Result<TakenIn, Refusal> {
+    pub(super) async fn take_in(&self, body: &mut Incoming) -> Result<TakenIn, Refusal> {
         if body.is_end_stream() {
             return Ok(TakenIn {
                 bytes: Bytes::new(),
@@ -109,7 +111,7 @@ impl Room {
         let (mut bytes, mut large) = (Vec::new(), None);
         let (mut read, mut is_refused) = (0, false);
         while read <= MAX_READ
-            && let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+            && let Some(frame) = next(body).await
         {
             let frame = frame.map_err(|_| Refusal::new(Code::ConnectionLost, Step::Zero))?;
             let Ok(data) = frame.into_data() else {
@@ -144,6 +146,30 @@ impl Room {
         bytes.extend_from_slice(data);
         true
     }
+}
+
+/// Reads on for so long, within bounds, what is left of a body that was answered before its end in HTTP/2;
+/// then its stream is reset, with `NO_ERROR` (RFC 9113, section 8.1). Who is reset together with the answer
+/// may forget the answer, as curl 7.88 does.
+pub(super) fn outlast(mut body: Incoming, linger: Duration) {
+    if body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(timeout(linger, async move {
+        let mut read = 0;
+        while read <= MAX_READ {
+            match next(&mut body).await {
+                Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
+                // The client has reset it, or is gone.
+                _ => return,
+            }
+        }
+        pending::<()>().await;
+    }));
+}
+
+async fn next(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }
 
 fn busy() -> Refusal {

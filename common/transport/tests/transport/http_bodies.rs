@@ -11,16 +11,16 @@ use crate::harness::{LONG, raw_client, raw_config};
 use crate::http::{Both, serve_both};
 
 /// RFC 9113, section 6: frames, and flags of them.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub const END_STREAM: u8 = 1;
+pub const END_HEADERS: u8 = 4;
 
 /// RFC 7541, appendix A: of the static table.
 const GET: u8 = 0x82;
-const POST: u8 = 0x83;
-const STATUS_200: u8 = 0x88;
+pub const POST: u8 = 0x83;
+pub const STATUS_200: u8 = 0x88;
 
 /// More than there is always room for.
 const LONG_BODY: [u8; 9 * 1024] = [b'x'; 9 * 1024];
@@ -39,10 +39,10 @@ fn limits() -> Limits {
 }
 
 /// A client that speaks HTTP/2 frame by frame.
-struct Frames(TlsStream<TcpStream>);
+pub struct Frames(TlsStream<TcpStream>);
 
 impl Frames {
-    async fn to(both: &Both, campus: &TestCampus) -> Self {
+    pub async fn to(both: &Both, campus: &TestCampus) -> Self {
         let mut config = raw_config(campus);
         config.alpn_protocols = vec![b"h2".to_vec()];
         let mut frames = Self(raw_client(&both.tls, config).await);
@@ -52,18 +52,18 @@ impl Frames {
         frames
     }
 
-    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
         self.0.write_all(&[&head, payload].concat()).await.unwrap();
     }
 
-    async fn head(&mut self, stream: u32, method: u8, path: &str, flags: u8) {
+    pub async fn head(&mut self, stream: u32, method: u8, path: &str, flags: u8) {
         self.long_head(stream, (method, path), 0, flags).await;
     }
 
     /// With so many fields of 126 bytes besides.
-    async fn long_head(
+    pub async fn long_head(
         &mut self,
         stream: u32,
         (method, path): (u8, &str),
@@ -84,21 +84,27 @@ impl Frames {
     }
 
     /// A request with this body, which may go on.
-    async fn post(&mut self, stream: u32, body: &[u8], flags: u8) {
+    pub async fn post(&mut self, stream: u32, body: &[u8], flags: u8) {
         self.head(stream, POST, "/count", 0).await;
         self.send(DATA, flags, stream, body).await;
+    }
+
+    /// What comes next: its kind, its flags, of which stream it is, and what is in it.
+    pub async fn next(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        let mut head = [0; 9];
+        let read = timeout(LONG, self.0.read_exact(&mut head)).await;
+        read.unwrap().unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        self.0.read_exact(&mut payload).await.unwrap();
+        let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
+        (head[3], head[4], stream, payload)
     }
 
     /// The stream that is answered next, and whether the status is 200.
     async fn answered(&mut self) -> (u32, bool) {
         loop {
-            let mut head = [0; 9];
-            let read = timeout(LONG, self.0.read_exact(&mut head)).await;
-            read.unwrap().unwrap();
-            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
-            self.0.read_exact(&mut payload).await.unwrap();
-            if head[3] == HEADERS {
-                let stream = u32::from_be_bytes(head[5..].try_into().unwrap());
+            let (kind, _, stream, payload) = self.next().await;
+            if kind == HEADERS {
                 return (stream, payload[0] == STATUS_200);
             }
         }

@@ -14,6 +14,7 @@ mod http;
 mod http_bodies;
 mod http_client;
 mod http_heads;
+mod http_long;
 mod listener;
 mod log;
 mod openssl;
