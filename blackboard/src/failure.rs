@@ -106,7 +106,7 @@ fn of_transport(error: &scb_transport::Error) -> Option<Known> {
     match error {
         AddressInUse(_) => of(
             "address_in_use",
-            "stop what listens there, or choose another address with --listen",
+            "stop what listens there, or choose another address with --listen or --metrics",
         ),
         Bind { .. } => of(
             "cannot_listen",

@@ -29,7 +29,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A target as somebody wrote it: a student ID, `service/NAME` or a serial number. What could be
+/// A target as somebody wrote it: a student ID, `service/NAME` or a serial number, with or without colons. What could be
 /// either a student ID or a serial number is told apart by the records; `student/` or `serial/`
 /// before it says which is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +44,20 @@ impl FromStr for NamedTarget {
     fn from_str(text: &str) -> Result<Self, scb_certs::Error> {
         let (subject, serial) = match text.split_once('/') {
             Some(("student", sid)) => (Some(Subject::Student(sid.parse()?)), None),
-            Some(("serial", serial)) => (None, Some(serial.parse()?)),
+            Some(("serial", serial)) => (None, Some(serial_number(serial)?)),
             Some(_) => (Some(text.parse()?), None),
-            None => (text.parse().ok(), text.parse().ok()),
+            None => (text.parse().ok(), serial_number(text).ok()),
         };
         match (&subject, &serial) {
             (None, None) => Err(scb_certs::Error::SerialInvalid),
             _ => Ok(Self { subject, serial }),
         }
     }
+}
+
+/// As our programs print it, or with colons, as `openssl x509 -text` does.
+fn serial_number(text: &str) -> Result<Serial, scb_certs::Error> {
+    text.replace(':', "").parse()
 }
 
 impl NamedTarget {

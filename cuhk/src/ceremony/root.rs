@@ -128,6 +128,15 @@ impl RootAnswer {
         }
     }
 
+    /// Until when the lists are good that the root has signed; the first of them to end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`] if one is none.
+    pub fn good_until(&self) -> Result<Option<UnixTime>, Error> {
+        Ok(self.lists()?.iter().map(Crl::next_update).min())
+    }
+
     fn lists(&self) -> Result<Vec<Crl>, Error> {
         let lists = self.lists.iter().map(|pem| Crl::from_pem(pem));
         lists.collect::<Result<_, _>>().map_err(altered)

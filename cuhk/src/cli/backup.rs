@@ -232,7 +232,7 @@ const SINCE: [&str; 11] = [
     "  - codes used since can be used once more until they expire: issue new ones with --replace",
     "  - what CUHK cosigned of the services' logs since: it goes on from what it knows, and would",
     "    not notice if such a log went back to the same time; never restore both in one go. A log that",
-    "    was begun since is witnessed anew, from its beginning, when it grows",
+    "    was begun since is witnessed anew, from its beginning, as soon as its service is here again",
     "  - the issuance log as it was shown since: before you serve, copy the directory `log` of the",
     "    old home over the one here, if it is still there",
     "    If it is lost, students who looked at the log since, and its witness, will rightly say",

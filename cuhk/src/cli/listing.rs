@@ -145,10 +145,10 @@ fn as_csv<R: Row>(
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(out);
-    writer.write_record(R::COLUMNS).map_err(unwritten)?;
+    writer.write_record(R::COLUMNS).map_err(csv_unwritten)?;
     rows(&mut |row| {
         count += 1;
-        writer.serialize(row.inert()).map_err(unwritten)
+        writer.serialize(row.inert()).map_err(csv_unwritten)
     })?;
     writer.flush().map_err(unwritten)?;
     Ok(count)
@@ -172,6 +172,14 @@ fn as_json<R: Row>(
 
 fn unwritten(error: impl Into<io::Error>) -> Error {
     scb_cli::Error::Output(error.into()).into()
+}
+
+/// The library wraps what writing said into an error of another kind.
+fn csv_unwritten(error: csv::Error) -> Error {
+    unwritten(match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
 }
 
 #[cfg(test)]
@@ -225,5 +233,36 @@ mod tests {
         assert_eq!(written(false, false, &[]), (0, String::new()));
         assert_eq!(written(true, false, &[]), (0, "name,end\n".to_owned()));
         assert_eq!(written(false, true, &[]), (0, "[]\n".to_owned()));
+    }
+
+    /// As a pipe whose reader has seen enough.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_told_in_every_form() {
+        for (csv, json) in [(false, false), (true, false), (false, true)] {
+            let written = Form { csv, json }.write(&mut Gone, |next: Next<'_, Pair>| {
+                (0..10_000).try_for_each(|_| {
+                    next(Pair {
+                        name: "a",
+                        end: None,
+                    })
+                })
+            });
+            let Err(Error::Local(scb_cli::Error::Output(error))) = written else {
+                panic!("{written:?}");
+            };
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{csv} {json}");
+        }
     }
 }

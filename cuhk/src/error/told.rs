@@ -155,7 +155,7 @@ impl Error {
             }
             Self::Storage(error) => return storage_remedy(error),
             Self::Transport(scb_transport::Error::AddressInUse(_)) => {
-                "stop what listens there, or choose another address with --listen or --http"
+                "stop what listens there, or choose another address with --listen, --http or --metrics"
             }
             Self::CertificateGone { .. } => PUT_BACK,
             Self::Transport(scb_transport::Error::Bind { .. }) => {

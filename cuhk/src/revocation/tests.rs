@@ -203,7 +203,16 @@ fn a_name_means_a_student_or_a_certificate() {
             "service/blackboard"
         );
         let text = serial.to_string();
-        for name in [text.clone(), text.to_lowercase(), format!("serial/{text}")] {
+        let pairs: Vec<_> = text.as_bytes().chunks(2).collect();
+        let by_openssl = String::from_utf8(pairs.join(&b':')).unwrap();
+        let of_openssl = format!("serial/{by_openssl}");
+        for name in [
+            text.clone(),
+            text.to_lowercase(),
+            format!("serial/{text}"),
+            by_openssl,
+            of_openssl,
+        ] {
             assert_eq!(resolve(&name).unwrap(), Target::Certificate(serial));
         }
     });

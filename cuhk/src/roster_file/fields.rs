@@ -8,6 +8,13 @@ const MAX_TEXT: usize = 200;
 
 /// The student ID in a cell.
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
+    if has_fraction(text) {
+        return Err(
+            "a spreadsheet has made a number of the student ID, with \".0\" at its end: save the \
+             column as text"
+                .to_owned(),
+        );
+    }
     text.parse().map_err(|error: scb_certs::Error| match () {
         () if is_formula(text) => {
             "the student ID is a spreadsheet's formula: save the column as text".to_owned()
@@ -27,6 +34,12 @@ fn is_rounded(text: &str) -> bool {
     parts.split_once("E+").is_some_and(|(number, exponent)| {
         number.parse::<f64>().is_ok() && exponent.parse::<u8>().is_ok()
     })
+}
+
+/// `1155000001.0`: what pandas and some spreadsheets make of a column of whole numbers with a gap in it.
+fn has_fraction(text: &str) -> bool {
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    text.strip_suffix(".0").is_some_and(is_number)
 }
 
 /// Looks at a text that goes into code sheets and onto screens.

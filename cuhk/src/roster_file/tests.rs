@@ -348,7 +348,8 @@ fn refuses_bad_rows_one_by_one() {
          1155000014,N\u{9b}31m,,\n\
          1155000015,\u{fffd}\u{fffd},,\n\
          =\"1155000016\",O,,\n\
-         1.155E+09,P,,\n",
+         1.155E+09,P,,\n\
+         1155000017.0,Q,,\n",
         "x".repeat(201)
     );
     let rows = rows(&text);
@@ -370,6 +371,7 @@ fn refuses_bad_rows_one_by_one() {
         "U+FFFD",
         "a spreadsheet's formula",
         "rounded it",
+        "with \".0\" at its end",
     ];
     assert!(matches!(rows[8].entry, Entry::Listed(_)));
     assert_eq!(rows.len(), wrong.len() + 1);

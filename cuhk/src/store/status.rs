@@ -10,7 +10,7 @@ use crate::Error;
 
 /// Epochs for each second since 1970: after a backup was restored they go on at the one that the
 /// moment has. Nobody changes so much, so that the next time the same backup is restored is beyond
-/// all that was used since this time. Below 2^53, which JSON carries, until 2255.
+/// all that was used since this time. Below 2^53, which JSON carries, until 2141.
 const PER_SECOND: u64 = 1_000_000;
 
 /// The status epoch.
@@ -94,14 +94,20 @@ impl<'a> Status<'a> {
         self.reach(next.saturating_add(epochs(age(moment))))
     }
 
-    /// Goes on to the next epoch: one more, or the time in seconds if that is later, so that
-    /// an old backup does not use an epoch again.
+    /// Goes on to the next epoch: one more, or what the time has if that is later, so that a copy of the home that
+    /// is put back without `cuhk restore`, as with a snapshot of the machine, uses no epoch again. That is the
+    /// time in seconds, and what [`Status::jump`] would go to once a backup was restored.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn advance(&self, now: UnixTime) -> Result<u64, Error> {
-        self.reach(now.as_secs())
+        let now = Duration::from_secs(now.as_secs());
+        let was_restored = self.epoch()? >= epochs(FIRST_DAY);
+        self.reach(match was_restored {
+            true => epochs(now).saturating_add(epochs(age(now))),
+            false => now.as_secs(),
+        })
     }
 
     fn reach(&self, least: u64) -> Result<u64, Error> {
@@ -192,6 +198,38 @@ mod tests {
                 let before = status.epoch()?;
                 let back = status.jump(Duration::from_secs(1), None, Duration::ZERO)?;
                 assert_eq!(back, before + 1);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_a_restored_home_that_is_put_back_uses_no_epoch_again() {
+        let (_dir, store) = temporary();
+        let now = 1_795_000_000;
+        store
+            .write_blocking(move |records| {
+                let status = records.status();
+                status.advance(convert::time(now - 60)?)?;
+                status.jump(
+                    Duration::from_millis(1_795_000_000_400),
+                    None,
+                    Duration::ZERO,
+                )?;
+                let copy = status.advance(convert::time(now)?)?;
+                let mut last = copy;
+                for after in 1..60 {
+                    for _ in 0..50 {
+                        last = status.advance(convert::time(now + after)?)?;
+                    }
+                }
+                let back = [convert::integer(copy)];
+                records
+                    .connection
+                    .execute("UPDATE status SET epoch = ?1", back)?;
+                let next = status.advance(convert::time(now + 60)?)?;
+                assert!(next > last, "{next} after {last}");
+                assert!(next < 1 << 53, "JSON carries no more");
                 Ok(())
             })
             .unwrap();

@@ -212,12 +212,23 @@ fn say_who_is_here(
 ) -> Result<(), Error> {
     let has_code = |sid: &&StudentId| codes.sheet().is_some_and(|sheet| sheet.code(sid).is_some());
     let here = enrolled_here(&engine.setup.home)?;
-    let unknown: Vec<_> = missing.iter().filter(|sid| !has_code(sid)).collect();
-    if common.json || here.is_empty() || unknown.is_empty() {
+    let asked = missing.iter().filter(|sid| !has_code(sid));
+    let (over, unknown): (Vec<_>, Vec<_>) = asked.partition(|sid| here.contains(sid));
+    let words = Words::of(common.explain.language.language());
+    if common.json {
         return Ok(());
     }
-    let words = Words::of(common.explain.language.language());
-    Ok(say(&words.not_enrolled_here(&unknown, &here))?)
+    if !over.is_empty() {
+        say(&words.certificate_over(&over))?;
+    }
+    let others: Vec<_> = here
+        .into_iter()
+        .filter(|sid| !over.contains(&sid))
+        .collect();
+    if !others.is_empty() && !unknown.is_empty() {
+        say(&words.not_enrolled_here(&unknown, &others))?;
+    }
+    Ok(())
 }
 
 /// `Receipt  S-000001.zip`.

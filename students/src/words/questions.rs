@@ -279,6 +279,21 @@ impl Words {
         }
     }
 
+    /// Whose certificate has ended, or counts no more, and who is asked for a code for that.
+    pub(crate) fn certificate_over(self, over: &[&StudentId]) -> String {
+        let over: Vec<_> = over.iter().map(|sid| sid.as_str()).collect();
+        let over = over.join(", ");
+        match self.0 {
+            Language::English => format!(
+                "The certificate here of {over} counts no more and cannot be renewed: a new \
+                 enrolment code is needed, from your department."
+            ),
+            Language::Chinese => {
+                format!("本機上 {over} 的證書已失效，且不能再續期：需要向學系索取新的註冊碼。")
+            }
+        }
+    }
+
     /// Who has no certificate here, and who has: before somebody types a code for a mistyped ID.
     pub(crate) fn not_enrolled_here(self, missing: &[&StudentId], here: &[StudentId]) -> String {
         let missing: Vec<_> = missing.iter().map(|sid| sid.as_str()).collect();

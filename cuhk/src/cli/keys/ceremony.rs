@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use scb_certs::{Certificate, Fingerprint, IssuerKind, Passphrase, Root};
-use scb_cli::{Failure, Home, load_config, printable, read_limited, say, write_atomic};
+use scb_cli::{Failure, Home, load_config, local_time, printable, read_limited, say, write_atomic};
 use serde_json::json;
 
 use super::super::listing::say_json;
@@ -94,7 +94,7 @@ pub(super) fn rotate_root(
     let next = import_root(home, store, &answer, now())?;
     match json {
         true => say_json(&json!({ "key": next.map(|next| next.to_string()) })),
-        false => root_told(next),
+        false => root_told(&answer, next),
     }
 }
 
@@ -265,7 +265,8 @@ pub(super) fn take_in(
             if answer.certificate().is_some() {
                 Room::Emergency.require(home, store, now())?;
             }
-            root_told(import_root(home, store, &answer, now())?)
+            let next = import_root(home, store, &answer, now())?;
+            root_told(&answer, next)
         }
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
@@ -285,8 +286,13 @@ fn already_taken() -> Result<(), Failure> {
     Ok(say("already taken in; nothing changed: cuhk keys list")?)
 }
 
-fn root_told(next: Option<CrlSigner>) -> Result<(), Failure> {
-    say("the root's revocation list and the trust bundle are good for another 13 months")?;
+fn root_told(answer: &RootAnswer, next: Option<CrlSigner>) -> Result<(), Failure> {
+    if let Some(until) = answer.good_until()? {
+        let until = local_time(until);
+        say(&format!(
+            "the root's revocation list is good until {until}, and a new trust bundle is signed"
+        ))?;
+    }
     if let Some(next) = next {
         say(&format!(
             "{next}  is trusted beside the root from now on: `blackboard` knows of it within \
