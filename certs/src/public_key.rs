@@ -1,7 +1,7 @@
 use std::fmt;
 
 use der::asn1::{BitString, ObjectIdentifier};
-use der::{Any, Decode, Encode};
+use der::{Any, Encode};
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey, VerificationAlgorithm,
 };
@@ -26,16 +26,6 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a `SubjectPublicKeyInfo`.
-    ///
-    /// # Errors
-    /// [`Error::KeyMalformed`] for bytes that are not exactly one, [`Error::KeyUnsupported`] for
-    /// another algorithm or curve, explicit curve parameters or a compressed point.
-    pub fn from_spki_der(der: &[u8]) -> Result<Self, Error> {
-        let spki = SubjectPublicKeyInfoOwned::from_der(der).map_err(|_| Error::KeyMalformed)?;
-        Self::from_spki(&spki)
-    }
-
     /// Reads an uncompressed point of 65 bytes.
     ///
     /// # Errors
@@ -49,6 +39,11 @@ impl PublicKey {
         Ok(Self { point, spki_der })
     }
 
+    /// Reads a `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnsupported`] for another algorithm or curve, explicit curve parameters or a
+    /// compressed point.
     pub(crate) fn from_spki(spki: &SubjectPublicKeyInfoOwned) -> Result<Self, Error> {
         if spki.algorithm != p256_algorithm() {
             return Err(Error::KeyUnsupported);
@@ -137,19 +132,21 @@ fn encode_spki(point: &[u8]) -> der::Result<Vec<u8>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use der::Decode;
     use proptest::prelude::*;
 
     use super::*;
     use crate::SigningKey;
 
+    fn from_der(spki: &[u8]) -> Result<PublicKey, Error> {
+        PublicKey::from_spki(&SubjectPublicKeyInfoOwned::from_der(spki).unwrap())
+    }
+
     #[test]
     fn spki_round_trip() {
         let key = SigningKey::generate().unwrap();
         let public_key = key.public_key();
-        assert_eq!(
-            &PublicKey::from_spki_der(public_key.spki_der()).unwrap(),
-            public_key
-        );
+        assert_eq!(&from_der(public_key.spki_der()).unwrap(), public_key);
         assert_eq!(
             &PublicKey::from_point(public_key.point()).unwrap(),
             public_key
@@ -157,33 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn refuses_trailing_bytes() {
-        let mut der = SigningKey::generate()
-            .unwrap()
-            .public_key()
-            .spki_der()
-            .to_vec();
-        der.push(0);
-        assert!(matches!(
-            PublicKey::from_spki_der(&der),
-            Err(Error::KeyMalformed)
-        ));
-    }
-
-    #[test]
     fn refuses_other_curves_and_compressed_points() {
         let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
         let spki = rcgen::PublicKeyData::subject_public_key_info(&p384);
-        assert!(matches!(
-            PublicKey::from_spki_der(&spki),
-            Err(Error::KeyUnsupported)
-        ));
+        assert!(matches!(from_der(&spki), Err(Error::KeyUnsupported)));
         let ed25519 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
         let spki = rcgen::PublicKeyData::subject_public_key_info(&ed25519);
-        assert!(matches!(
-            PublicKey::from_spki_der(&spki),
-            Err(Error::KeyUnsupported)
-        ));
+        assert!(matches!(from_der(&spki), Err(Error::KeyUnsupported)));
 
         let key = SigningKey::generate().unwrap();
         let mut compressed = key.public_key().point()[..33].to_vec();
@@ -213,7 +190,6 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = PublicKey::from_spki_der(&bytes);
             let _ = PublicKey::from_point(&bytes);
         }
     }

@@ -21,7 +21,7 @@ impl Validities {
     /// The root certificate: 10 years.
     pub const ROOT: Duration = Duration::from_secs(3653 * DAY);
     /// An issuing authority's certificate: 5 years.
-    pub const ISSUER: Duration = Duration::from_secs(1826 * DAY);
+    pub(crate) const ISSUER: Duration = Duration::from_secs(1826 * DAY);
     /// The root's revocation list: 13 months, since the root key is seldom at hand.
     pub const ROOT_CRL: Duration = Duration::from_secs(400 * DAY);
     /// An issuing authority's revocation list: 24 hours.

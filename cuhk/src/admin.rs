@@ -176,7 +176,7 @@ pub(crate) fn known_service(records: &Records<'_>, name: &ServiceName) -> Result
 /// # Errors
 ///
 /// [`Error::StudentUnknown`], [`Error::ServiceUnknown`].
-pub fn withdraw_codes(
+pub(crate) fn withdraw_codes(
     records: &Records<'_>,
     subject: &Subject,
     now: UnixTime,

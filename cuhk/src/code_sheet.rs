@@ -16,7 +16,7 @@ const ROW: usize = 768;
 
 /// One student's line on a code sheet.
 #[derive(Debug)]
-pub struct SheetRow {
+pub(crate) struct SheetRow {
     /// The student ID.
     pub sid: StudentId,
     /// The name, from the roster.
@@ -35,7 +35,7 @@ pub struct SheetRow {
 /// # Errors
 ///
 /// [`Error::SheetExists`]: nothing is overwritten; [`Error::Local`].
-pub fn write_sheet(path: &Path, rows: &[SheetRow], root: &Fingerprint) -> Result<(), Error> {
+pub(crate) fn write_sheet(path: &Path, rows: &[SheetRow], root: &Fingerprint) -> Result<(), Error> {
     refuse_existing(path)?;
     let sheet = sheet(rows, root).map_err(|source| scb_cli::Error::File {
         action: "write",
@@ -50,7 +50,7 @@ pub fn write_sheet(path: &Path, rows: &[SheetRow], root: &Fingerprint) -> Result
 /// # Errors
 ///
 /// [`Error::SheetExists`]: nothing is overwritten; [`Error::Local`].
-pub fn write_code(path: &Path, code: &EnrolmentCode) -> Result<(), Error> {
+pub(crate) fn write_code(path: &Path, code: &EnrolmentCode) -> Result<(), Error> {
     refuse_existing(path)?;
     let mut line = code.reveal();
     line.push('\n');

@@ -14,7 +14,8 @@ use crate::calendar::{CampusOffset, days};
 use crate::store::{AuthorityKind, CrlSigner};
 
 /// Where `serve` listens unless told otherwise.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8011);
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8011);
 
 /// Wrong enrolment codes in a minute from one address.
 const WRONG_CODES: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");

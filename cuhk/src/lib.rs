@@ -57,7 +57,6 @@ extern crate self as scb_cuhk;
 
 pub use admin::{
     CODE_LIFETIME, IssuedCode, add_service, change_service, issue_code, remove_service,
-    withdraw_codes,
 };
 pub use calendar::CampusOffset;
 pub use ceremony::{
@@ -65,8 +64,7 @@ pub use ceremony::{
     open_root, request, request_root, sign, sign_root,
 };
 pub use cli::main;
-pub use code_sheet::{SheetRow, write_code, write_sheet};
-pub use config::{Config, DEFAULT_LISTEN};
+pub use config::Config;
 pub use error::Error;
 pub use init::{NewAuthority, existing, init, open_home};
 pub use issuance::{
@@ -94,6 +92,4 @@ pub use store::{
     TokenSigner, TokenSigners, TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;
-pub use withdrawal::{
-    RevokedWith, check_withdrawal, named_authority, revoke_issued, withdraw_authority,
-};
+pub use withdrawal::{RevokedWith, named_authority, revoke_issued, withdraw_authority};

@@ -175,12 +175,12 @@ impl RosterReader {
     }
 
     /// Whether any row so far was about this student, be it one that was refused.
-    pub fn mentions(&self, sid: &StudentId) -> bool {
+    pub(crate) fn mentions(&self, sid: &StudentId) -> bool {
         self.lines.contains_key(sid) || self.refused.contains(sid)
     }
 
     /// Whether any row so far was about a student.
-    pub fn lists_anybody(&self) -> bool {
+    pub(crate) fn lists_anybody(&self) -> bool {
         !self.lines.is_empty()
     }
 
@@ -190,7 +190,7 @@ impl RosterReader {
     ///
     /// What makes the file as a whole useless: another encoding, a quotation mark that is never
     /// closed, over a million rows or 256 MiB. A bad row is no error: its entry says so.
-    pub fn next_row(&mut self) -> Result<Option<RosterRow>, RosterFault> {
+    pub(crate) fn next_row(&mut self) -> Result<Option<RosterRow>, RosterFault> {
         let stray = loop {
             if !self.reader.read_byte_record(&mut self.record)? {
                 return Ok(None);

@@ -132,7 +132,7 @@ impl Unlocked {
 
     /// What to say about an address that no name in CUHK's own certificate covers: every client
     /// would refuse the server there.
-    pub fn uncovered(&self, address: SocketAddr) -> Option<String> {
+    pub(crate) fn uncovered(&self, address: SocketAddr) -> Option<String> {
         let listens = address.ip();
         if self.signing.config.covers(listens) {
             return None;
@@ -147,7 +147,7 @@ impl Unlocked {
 
     /// What to say when the configuration is gone or empty, and of names that the server's certificate
     /// has had so far and has no more from this start on.
-    pub fn lost_settings(&self) -> Vec<String> {
+    pub(crate) fn lost_settings(&self) -> Vec<String> {
         let dropped = dropped_names(&self.home, &self.signing.config);
         let dropped = (!dropped.is_empty()).then(|| {
             format!(
@@ -182,21 +182,21 @@ impl Unlocked {
     }
 
     /// Serves at most so many connections at once, whatever the configuration says.
-    pub fn limit_connections(&mut self, most: usize) {
+    pub(crate) fn limit_connections(&mut self, most: usize) {
         Arc::make_mut(&mut self.signing.config)
             .limits
             .max_connections = most;
     }
 
     /// Where to listen: the argument, else the configuration, else 127.0.0.1:8011.
-    pub fn listen_address(&self, argument: Option<SocketAddr>) -> SocketAddr {
+    pub(crate) fn listen_address(&self, argument: Option<SocketAddr>) -> SocketAddr {
         argument
             .or(self.signing.config.listen)
             .unwrap_or(DEFAULT_LISTEN)
     }
 
     /// Where to tell of health and numbers: the argument, else the configuration, else nowhere.
-    pub fn metrics_address(&self, argument: Option<SocketAddr>) -> Option<SocketAddr> {
+    pub(crate) fn metrics_address(&self, argument: Option<SocketAddr>) -> Option<SocketAddr> {
         argument.or(self.signing.config.metrics)
     }
 

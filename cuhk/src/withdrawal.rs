@@ -60,7 +60,7 @@ pub fn named_authority(
 ///
 /// [`Error::RootNotRevocable`]; [`Error::AuthorityInUse`] if no other was put to use in its place;
 /// [`Error::KeyUnknown`] if there is none of this name, [`Error::Storage`].
-pub fn check_withdrawal(store: &Store, signer: CrlSigner) -> Result<(), Error> {
+pub(crate) fn check_withdrawal(store: &Store, signer: CrlSigner) -> Result<(), Error> {
     let all = store.read_blocking(|records| records.authorities().all())?;
     check(&all, signer)
 }
@@ -83,7 +83,7 @@ fn check(all: &[AuthorityRecord], signer: CrlSigner) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As for [`check_withdrawal`]; then nothing is changed. [`Error::Local`].
+/// As for `check_withdrawal`; then nothing is changed. [`Error::Local`].
 pub fn withdraw_authority(
     home: &Home,
     store: &Store,

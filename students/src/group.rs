@@ -5,7 +5,7 @@ use scb_certs::StudentId;
 use crate::Error;
 
 /// Most students of a group as far as Blackboard has not said otherwise: its own default.
-pub const USUAL_MEMBERS: u8 = 3;
+pub(crate) const USUAL_MEMBERS: u8 = 3;
 
 /// One student or more, unique; the first is the one who connects. How many may hand in
 /// together is Blackboard's to say.

@@ -223,7 +223,7 @@ impl StudentHome {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn save_roots(&self, roots: &[Certificate]) -> Result<(), Error> {
+    pub(crate) fn save_roots(&self, roots: &[Certificate]) -> Result<(), Error> {
         if self.looks_only {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use scb_protocol::{Step, certificate_refusal, from_seconds, own_token_expiry};
 use crate::engine::BELIEVED;
 use crate::home::{StudentHome, ensure_dir, sync_dir};
 use crate::{Error, Passphrases, Protection};
-pub use renewal::rewrite_begun;
+pub(crate) use renewal::rewrite_begun;
 
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";
@@ -84,7 +84,7 @@ pub fn token(home: &StudentHome, sid: &StudentId) -> Result<Option<String>, Erro
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn save_token(home: &StudentHome, sid: &StudentId, token: &str) -> Result<(), Error> {
+pub(crate) fn save_token(home: &StudentHome, sid: &StudentId, token: &str) -> Result<(), Error> {
     let path = home.student_dir(sid).join(TOKEN);
     match home.looks_only() {
         true => Ok(()),
@@ -93,7 +93,7 @@ pub fn save_token(home: &StudentHome, sid: &StudentId, token: &str) -> Result<()
 }
 
 /// Whether a token is missing, unreadable or about to expire.
-pub fn needs_refresh(token: Option<&str>, now: UnixTime) -> bool {
+pub(crate) fn needs_refresh(token: Option<&str>, now: UnixTime) -> bool {
     let expires = token.and_then(own_token_expiry);
     expires.is_none_or(|expires| expires.as_secs() <= now.as_secs() + TOKEN_MARGIN)
 }
@@ -143,7 +143,7 @@ pub fn open_key(
 /// # Errors
 ///
 /// [`Error::Certs`], [`Error::Cli`].
-pub fn rewrite_key(
+pub(crate) fn rewrite_key(
     home: &StudentHome,
     sid: &StudentId,
     key: &SigningKey,
@@ -174,7 +174,7 @@ pub enum Standing {
 
 impl Standing {
     /// Whether only a new certificate helps. One that is not valid yet is a matter of clocks.
-    pub fn needs_new(&self) -> bool {
+    pub(crate) fn needs_new(&self) -> bool {
         match self {
             Self::Good | Self::Bad(CertificateError::NotYetValid) => false,
             Self::Missing | Self::Bad(_) => true,
@@ -361,7 +361,7 @@ pub fn settle(home: &StudentHome, sid: &StudentId) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn settle_all(home: &StudentHome) -> Result<(), Error> {
+pub(crate) fn settle_all(home: &StudentHome) -> Result<(), Error> {
     home.waiting()?.iter().try_for_each(|sid| settle(home, sid))
 }
 

@@ -49,7 +49,7 @@ pub use engine::{
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use fault::{Fault, FaultChoice};
-pub use group::{Group, USUAL_MEMBERS};
+pub use group::Group;
 pub use home::{HomeLock, StudentHome};
 pub use passphrases::{PassphraseFile, Passphrases, Protection};
 pub use report::{Pieces, Report, Selection};

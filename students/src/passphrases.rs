@@ -81,7 +81,7 @@ impl Passphrases {
 
     /// Asks in this language.
     #[must_use]
-    pub fn in_language(mut self, language: Language) -> Self {
+    pub(crate) fn in_language(mut self, language: Language) -> Self {
         self.words = Words::of(language);
         self
     }
@@ -121,7 +121,7 @@ impl Passphrases {
     /// # Errors
     ///
     /// As [`Passphrases::existing`].
-    pub fn for_new_key(
+    pub(crate) fn for_new_key(
         &mut self,
         sid: &StudentId,
         protection: Protection,
@@ -155,7 +155,7 @@ impl Passphrases {
     /// # Errors
     ///
     /// As [`Passphrases::existing`].
-    pub fn new_one(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
+    pub(crate) fn new_one(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
         let flag = self.flag.unwrap_or(FLAG);
         self.take(sid, |words| {
             let prompt = words.new_passphrase(sid);
@@ -174,7 +174,7 @@ impl Passphrases {
     }
 
     /// Whether a file names a passphrase for this student's key.
-    pub fn has_file(&self, sid: &StudentId) -> bool {
+    pub(crate) fn has_file(&self, sid: &StudentId) -> bool {
         self.file(sid).is_some()
     }
 

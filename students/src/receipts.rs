@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn save_rejection(
+pub(crate) fn save_rejection(
     dir: &Path,
     rejection: &VerifiedRejection,
     zip: &[u8],
@@ -115,7 +115,7 @@ pub fn save_rejection(
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn save_commitment(
+pub(crate) fn save_commitment(
     dir: &Path,
     commitment: &VerifiedCommitment,
     zip: &[u8],
@@ -133,7 +133,7 @@ pub fn save_commitment(
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn remove_commitment(path: &Path) -> Result<(), Error> {
+pub(crate) fn remove_commitment(path: &Path) -> Result<(), Error> {
     std::fs::remove_file(path).map_err(Error::file("remove", path))?;
     sync_dir(path.parent().unwrap_or(path))
 }
@@ -144,7 +144,7 @@ pub fn remove_commitment(path: &Path) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn save_announcement(
+pub(crate) fn save_announcement(
     dir: &Path,
     announcement: &VerifiedAnnouncement,
     zip: &[u8],
@@ -162,7 +162,7 @@ pub fn save_announcement(
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn list_announcements(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn list_announcements(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     list(&dir.join(RULES))
 }
 
@@ -193,7 +193,7 @@ pub fn list_commitments(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn list_rejections(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn list_rejections(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     list(&dir.join(REFUSED))
 }
 

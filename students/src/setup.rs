@@ -16,9 +16,10 @@ pub(crate) use roots::verification_roots;
 use self::clock::HeardTime;
 use crate::cli::{Common, address};
 use crate::fault::{Fault, FaultChoice};
+use crate::group::USUAL_MEMBERS;
 use crate::home::StudentHome;
 use crate::trace::Recorder;
-use crate::{CodeSheet, Config, Error, Group, USUAL_MEMBERS};
+use crate::{CodeSheet, Config, Error, Group};
 
 /// The variables that name the servers where no flag does.
 const CUHK: &str = "SCB_STUDENT_CUHK";
@@ -253,7 +254,7 @@ impl Setup {
     }
 
     /// What was given and not proved by a server is asked for again.
-    pub fn forget_unproved(&mut self) {
+    pub(crate) fn forget_unproved(&mut self) {
         self.given = Config::default();
         if !self.root_remembered {
             self.root = Root::Unknown;
@@ -282,7 +283,7 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::NoRoot`].
-    pub fn require_trust(&self) -> Result<Arc<TrustStore>, Error> {
+    pub(crate) fn require_trust(&self) -> Result<Arc<TrustStore>, Error> {
         self.trust().cloned().ok_or(Error::NoRoot)
     }
 
@@ -317,7 +318,7 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::Certs`], [`Error::Cli`].
-    pub fn cuhk_proved(&mut self, root: Option<&Certificate>) -> Result<(), Error> {
+    pub(crate) fn cuhk_proved(&mut self, root: Option<&Certificate>) -> Result<(), Error> {
         if let (Root::Fingerprint(_), Some(root)) = (&self.root, root) {
             self.root = Root::Known(Arc::new(TrustStore::new(root.clone())?));
         }
@@ -330,7 +331,7 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn blackboard_proved(&mut self) -> Result<(), Error> {
+    pub(crate) fn blackboard_proved(&mut self) -> Result<(), Error> {
         let given = self.given.blackboard.clone();
         if given.is_some() && given != self.remembered.blackboard {
             // Another Blackboard, other limits.

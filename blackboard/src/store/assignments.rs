@@ -54,7 +54,7 @@ impl Assignment {
 
 /// What came of other rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Amended {
+pub(crate) struct Amended {
     /// What differs from those before.
     pub changes: Vec<Change>,
     /// How many students had handed in before.
@@ -105,7 +105,12 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NoCourse`], [`Error::AssignmentExists`]; [`Error::Storage`].
-    pub fn add_assignment(&self, place: Place, rules: Rules, now: UnixTime) -> Result<(), Error> {
+    pub(crate) fn add_assignment(
+        &self,
+        place: Place,
+        rules: Rules,
+        now: UnixTime,
+    ) -> Result<(), Error> {
         self.enter_blocking(move |transaction| {
             courses::require(transaction, &place.course)?;
             if find(transaction, &place.log()?)?.is_some() {
@@ -125,7 +130,7 @@ impl Store {
     ///
     /// [`Error::NoAssignment`], [`Error::Rules`] and what else `change` refuses; [`Error::Amend`]
     /// for what would take back what was promised; [`Error::Storage`].
-    pub fn change_assignment<F>(
+    pub(crate) fn change_assignment<F>(
         &self,
         place: Place,
         change: F,
@@ -179,7 +184,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn largest_group(&self) -> Result<u8, Error> {
+    pub(crate) async fn largest_group(&self) -> Result<u8, Error> {
         // As the logs have it.
         let sql = "SELECT coalesce(max(json_extract(CAST(leaf AS TEXT), \
                    '$.entry.rules.group.most')), 0) FROM log_entries \
@@ -198,7 +203,12 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn begin_with(&self, place: Place, rules: Rules, now: UnixTime) -> Result<bool, Error> {
+    pub(crate) fn begin_with(
+        &self,
+        place: Place,
+        rules: Rules,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
         self.enter_blocking(move |transaction| {
             if courses::were_any(transaction)? {
                 return Ok(false);

@@ -11,7 +11,7 @@ use super::{Error, Store, as_integer};
 
 /// Who is in a course.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Membership {
+pub(crate) enum Membership {
     /// Every student whom CUHK stands by.
     Anybody,
     /// Those who are listed; how many they are.
@@ -20,7 +20,7 @@ pub enum Membership {
 
 /// A course.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Course {
+pub(crate) struct Course {
     /// Its short name.
     pub course: Label,
     /// What it is called.
@@ -56,7 +56,11 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NoCourse`]; [`Error::Storage`].
-    pub fn set_members(&self, course: &Label, list: Option<Vec<StudentId>>) -> Result<(), Error> {
+    pub(crate) fn set_members(
+        &self,
+        course: &Label,
+        list: Option<Vec<StudentId>>,
+    ) -> Result<(), Error> {
         let course = course.clone();
         self.enter_blocking(move |transaction| {
             require(transaction, &course)?;
@@ -69,7 +73,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub fn courses(&self) -> Result<Vec<Course>, Error> {
+    pub(crate) fn courses(&self) -> Result<Vec<Course>, Error> {
         self.database.read_blocking(all)
     }
 

@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NoAssignment`]; [`Error::Backdated`]; [`Error::Storage`].
-    pub fn take_back(
+    pub(crate) fn take_back(
         &self,
         place: Place,
         sids: Vec<StudentId>,

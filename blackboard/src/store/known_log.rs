@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::KnownLog`] if it was altered since; [`Error::Storage`].
-    pub async fn known_log(&self) -> Result<Option<KnownLog>, Error> {
+    pub(crate) async fn known_log(&self) -> Result<Option<KnownLog>, Error> {
         self.database.read(find).await
     }
 
@@ -70,7 +70,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::LogRolledBack`] if it did not; [`Error::Storage`].
-    pub async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
+    pub(crate) async fn remember_log(&self, log: &GrownLog) -> Result<(), Error> {
         let log = Seen::of(log);
         self.database
             .write(move |transaction| remember(transaction, &log))

@@ -13,7 +13,7 @@ use super::{Error, Store, courses, entered, extensions};
 
 /// What these members can hand in together, and of which assignments that is not told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListedFor {
+pub(crate) struct ListedFor {
     /// By course and name.
     pub listed: Vec<ListedAssignment>,
     /// Those whose rules or extensions here are not what their logs say.
@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Receipt`] if `sign` fails; [`Error::Storage`], [`Error::CoursesAltered`].
-    pub async fn listed_for<F>(
+    pub(crate) async fn listed_for<F>(
         &self,
         domain: TrustDomain,
         sids: Vec<StudentId>,

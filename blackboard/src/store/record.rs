@@ -216,7 +216,7 @@ impl Record {
     /// # Errors
     ///
     /// As [`Record::receipt`].
-    pub fn receipt_by(&self, trust: &TrustStore) -> Result<Vec<u8>, Error> {
+    pub(crate) fn receipt_by(&self, trust: &TrustStore) -> Result<Vec<u8>, Error> {
         let verify = |receipt: &[u8]| VerifiedReceipt::verify_by(receipt, trust);
         self.verified(verify).map(|(receipt, _)| receipt)
     }

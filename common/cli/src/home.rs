@@ -62,7 +62,7 @@ pub struct HomeArgs {
 }
 
 impl HomeArgs {
-    /// The flag, else `SCB_<ROLE>_HOME`, else [`default_home`].
+    /// The flag, else `SCB_<ROLE>_HOME`, else the directory in the user's data.
     pub fn resolve(&self, role: Role) -> PathBuf {
         let variable = std::env::var_os(role.variable()).filter(|v| !v.is_empty());
         self.home
@@ -74,7 +74,7 @@ impl HomeArgs {
 
 /// `$XDG_DATA_HOME/scb/<role>`, or what the system uses in its place. A user without a
 /// home directory gets `scb/<role>` in the current one.
-pub fn default_home(role: &str) -> PathBuf {
+fn default_home(role: &str) -> PathBuf {
     let data = etcetera::choose_base_strategy().map(|base| base.data_dir());
     data.unwrap_or_default().join("scb").join(role)
 }

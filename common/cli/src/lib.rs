@@ -36,12 +36,12 @@ pub use files::{
 };
 pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
-pub use home::{Home, HomeArgs, Role, default_home, home_around, owner};
+pub use home::{Home, HomeArgs, Role, home_around, owner};
 pub use input::{Input, Opened};
 pub use inspect::{Access, free_space, is_frozen, require_own, require_own_place, unwritable};
 pub use operator::Operator;
 pub use passphrase::{credential, passphrase_from, passphrase_from_flag};
-pub use ready::{read_address, write_ready};
+pub use ready::write_ready;
 pub use roots::{ROOTS, bundle_age, bundle_sequence, former_roots, keep_bundle, keep_root};
 pub use sandbox::{Sandbox, loopback_only};
 pub use scb_protocol::{counted, rfc3339};

@@ -20,7 +20,7 @@ pub fn write_ready(path: &Path, addr: SocketAddr) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::NotReady`] without the file, [`Error::AddressMalformed`], [`Error::File`].
-pub fn read_address(path: &Path) -> Result<SocketAddr, Error> {
+pub(crate) fn read_address(path: &Path) -> Result<SocketAddr, Error> {
     let bytes = read_limited(path, LIMIT).map_err(|error| match error {
         Error::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::NotReady {
             path: path.to_owned(),

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, create_private_dir, read_address, write_atomic};
+use crate::ready::read_address;
+use crate::{Error, create_private_dir, write_atomic};
 
 const MARKER: &str = "SANDBOX";
 const NOTICE: &str = "\

@@ -50,11 +50,6 @@ impl Term {
         self.style("31", text)
     }
 
-    /// What matters less.
-    pub fn dim(&self, text: &str) -> String {
-        self.style("2", text)
-    }
-
     /// What matters more.
     pub fn bold(&self, text: &str) -> String {
         self.style("1", text)

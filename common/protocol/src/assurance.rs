@@ -159,7 +159,7 @@ impl VerifiedTokens {
     }
 
     /// When CUHK gave the last of them.
-    pub fn last_issued(&self) -> Option<UnixTime> {
+    pub(crate) fn last_issued(&self) -> Option<UnixTime> {
         self.evidence.iter().map(VerifiedToken::issued).max()
     }
 

@@ -31,7 +31,7 @@ use crate::values::LeafSalt;
 /// A leaf's `type`.
 const TYPE: &str = "scb-entry";
 /// Largest leaf in bytes.
-pub const MAX_LEAF: usize = 32 * 1024;
+pub(crate) const MAX_LEAF: usize = 32 * 1024;
 
 /// So many seconds an entry may be before an earlier one: clocks are set by a little.
 pub const MAX_STEP_BACK: u64 = 5;

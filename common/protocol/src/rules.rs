@@ -33,7 +33,7 @@ use crate::object::objects;
 use crate::time::{as_rfc3339_if_any, from_seconds};
 
 /// Longest time of grace, in seconds: a year.
-pub const MAX_GRACE: u64 = 366 * 24 * 60 * 60;
+pub(crate) const MAX_GRACE: u64 = 366 * 24 * 60 * 60;
 /// Latest moment that rules may name: the end of the year 9999.
 const LATEST: u64 = 253_402_300_799;
 /// Most kinds of files that rules may name.

@@ -172,7 +172,7 @@ pub struct NoteKey {
 
 impl NoteKey {
     /// Bytes in the secret from which a key is made (RFC 8032, section 5.1.5).
-    pub const SEED_SIZE: usize = 32;
+    pub(crate) const SEED_SIZE: usize = 32;
 
     /// The key that comes of a secret of 32 random bytes.
     ///

@@ -73,7 +73,7 @@ impl CrlSigner {
     /// The first issuer of students' certificates.
     pub const STUDENTS: Self = Self::first(AuthorityKind::Students);
     /// The first issuer of services' certificates.
-    pub const SERVICES: Self = Self::first(AuthorityKind::Services);
+    pub(crate) const SERVICES: Self = Self::first(AuthorityKind::Services);
 
     /// The first of a kind.
     pub const fn first(kind: AuthorityKind) -> Self {
@@ -189,7 +189,7 @@ impl AuthorityRecord {
     }
 
     /// When everything has run out that it has issued; none as long as no other issues in its place.
-    pub fn retires_at(&self, all: &[Self], now: UnixTime) -> Option<UnixTime> {
+    pub(crate) fn retires_at(&self, all: &[Self], now: UnixTime) -> Option<UnixTime> {
         let begun = self.heirs(all).filter_map(|record| record.active_from);
         let ended = begun.chain(self.withdrawn.map(|revocation| revocation.at));
         let since = ended.filter(|from| *from <= now).min()?;
@@ -197,7 +197,7 @@ impl AuthorityRecord {
     }
 
     /// Whether another that counts was put to use to take its place.
-    pub fn has_heir(&self, all: &[Self]) -> bool {
+    pub(crate) fn has_heir(&self, all: &[Self]) -> bool {
         self.heirs(all).any(|heir| heir.withdrawn.is_none())
     }
 
@@ -309,7 +309,7 @@ impl<'a> Authorities<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn is_of_withdrawn(&self, certificate: &Certificate) -> Result<bool, Error> {
+    pub(crate) fn is_of_withdrawn(&self, certificate: &Certificate) -> Result<bool, Error> {
         Ok(self
             .connection
             .prepare_cached(

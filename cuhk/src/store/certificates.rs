@@ -87,7 +87,7 @@ pub struct CertificateRecord {
 
 impl CertificateRecord {
     /// Whether it is neither revoked nor past its end; the intent alone counts.
-    pub fn is_live(&self, now: UnixTime) -> bool {
+    pub(crate) fn is_live(&self, now: UnixTime) -> bool {
         self.revocation.is_none() && now.as_secs() <= self.intent.validity.not_after.as_secs()
     }
 
@@ -168,7 +168,7 @@ impl<'a> Certificates<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn unlogged(&self) -> Result<Vec<CertificateRecord>, Error> {
+    pub(crate) fn unlogged(&self) -> Result<Vec<CertificateRecord>, Error> {
         self.many(
             "der IS NOT NULL AND NOT EXISTS (SELECT 1 FROM log_entry
                  WHERE log_entry.serial = certificate.serial) ORDER BY rowid",
@@ -190,7 +190,10 @@ impl<'a> Certificates<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn find_by_sha256(&self, sha256: &Fingerprint) -> Result<Option<CertificateRecord>, Error> {
+    pub(crate) fn find_by_sha256(
+        &self,
+        sha256: &Fingerprint,
+    ) -> Result<Option<CertificateRecord>, Error> {
         self.one("sha256 = ?1", [sha256.as_bytes()])
     }
 
@@ -321,7 +324,11 @@ impl<'a> Certificates<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn reserve_key(&self, public_key: &Fingerprint, authority: &str) -> Result<(), Error> {
+    pub(crate) fn reserve_key(
+        &self,
+        public_key: &Fingerprint,
+        authority: &str,
+    ) -> Result<(), Error> {
         self.connection
             .prepare_cached("INSERT INTO authority_key (public_key, authority) VALUES (?1, ?2)")?
             .execute(params![public_key.as_bytes(), authority])?;
@@ -333,7 +340,7 @@ impl<'a> Certificates<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn is_reserved_key(&self, public_key: &Fingerprint) -> Result<bool, Error> {
+    pub(crate) fn is_reserved_key(&self, public_key: &Fingerprint) -> Result<bool, Error> {
         Ok(self.holder_of_key(public_key)?.is_some())
     }
 
@@ -342,7 +349,7 @@ impl<'a> Certificates<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn holder_of_key(&self, public_key: &Fingerprint) -> Result<Option<String>, Error> {
+    pub(crate) fn holder_of_key(&self, public_key: &Fingerprint) -> Result<Option<String>, Error> {
         Ok(self
             .connection
             .prepare_cached("SELECT authority FROM authority_key WHERE public_key = ?1")?

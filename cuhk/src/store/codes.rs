@@ -128,7 +128,7 @@ impl<'a> Codes<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn has_open(&self, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
+    pub(crate) fn has_open(&self, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
         let open = self
             .connection
             .prepare_cached(
@@ -149,7 +149,7 @@ impl<'a> Codes<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], and what `visit` returns.
-    pub fn each_open(
+    pub(crate) fn each_open(
         &self,
         subject: Option<&Subject>,
         now: UnixTime,

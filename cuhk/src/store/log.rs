@@ -108,7 +108,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Protocol`].
-    pub fn append_certificate(&self, record: &CertificateRecord) -> Result<(), Error> {
+    pub(crate) fn append_certificate(&self, record: &CertificateRecord) -> Result<(), Error> {
         let intent = &record.intent;
         let Some(certificate) = &record.certificate else {
             return Ok(());
@@ -199,7 +199,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Log`].
-    pub fn agrees_with(&self, tiles: &Tiles) -> Result<bool, Error> {
+    pub(crate) fn agrees_with(&self, tiles: &Tiles) -> Result<bool, Error> {
         let last: Option<(i64, [u8; COMMITMENT_SIZE])> = self
             .connection
             .prepare_cached(
@@ -233,7 +233,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Protocol`].
-    pub fn made_first(&self, from: u64) -> Result<Option<UnixTime>, Error> {
+    pub(crate) fn made_first(&self, from: u64) -> Result<Option<UnixTime>, Error> {
         self.made(FIRST_MADE, from)
     }
 
@@ -242,7 +242,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Protocol`].
-    pub fn made_last(&self, from: u64) -> Result<Option<UnixTime>, Error> {
+    pub(crate) fn made_last(&self, from: u64) -> Result<Option<UnixTime>, Error> {
         self.made(LAST_MADE, from)
     }
 
@@ -363,7 +363,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn set_witness(&self, witness: &Witness) -> Result<(), Error> {
+    pub(crate) fn set_witness(&self, witness: &Witness) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "INSERT INTO witness VALUES (?1, ?2, ?3, ?4) ON CONFLICT (service) DO UPDATE

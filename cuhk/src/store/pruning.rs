@@ -44,7 +44,7 @@ impl<'a> Pruning<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn count_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
+    pub(crate) fn count_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
         let before = convert::seconds(moment);
         let count = |what: &str| -> Result<usize, Error> {
             let count: i64 = self.connection.query_row(
@@ -66,7 +66,7 @@ impl<'a> Pruning<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn remove_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
+    pub(crate) fn remove_ended(&self, moment: UnixTime) -> Result<Pruned, Error> {
         let before = convert::seconds(moment);
         let remove = |what: &str| -> Result<usize, Error> {
             let sql = format!("DELETE {what}");

@@ -65,7 +65,7 @@ impl<'a> Roster<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn otherwise_spelt(&self, sid: &StudentId) -> Result<Option<StudentId>, Error> {
+    pub(crate) fn otherwise_spelt(&self, sid: &StudentId) -> Result<Option<StudentId>, Error> {
         let other: Option<String> = self
             .connection
             .prepare_cached(
@@ -135,7 +135,7 @@ impl<'a> Roster<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn active_except(
+    pub(crate) fn active_except(
         &self,
         listed: impl Fn(&StudentId) -> bool,
     ) -> Result<Vec<StudentId>, Error> {
@@ -159,7 +159,7 @@ impl<'a> Roster<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], also for an unknown student.
-    pub fn note_missing(&self, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
+    pub(crate) fn note_missing(&self, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
         self.connection
             .prepare_cached("INSERT INTO missing_student (sid, noted_at) VALUES (?1, ?2)")?
             .execute(params![sid.as_str(), convert::seconds(now)])?;
@@ -171,7 +171,7 @@ impl<'a> Roster<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn is_noted_missing(&self, sid: &StudentId) -> Result<bool, Error> {
+    pub(crate) fn is_noted_missing(&self, sid: &StudentId) -> Result<bool, Error> {
         let noted = self
             .connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM missing_student WHERE sid = ?1)")?

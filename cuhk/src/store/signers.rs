@@ -55,7 +55,7 @@ impl<'a> TokenSigners<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn retired_at(&self, serial: &Serial) -> Result<Option<UnixTime>, Error> {
+    pub(crate) fn retired_at(&self, serial: &Serial) -> Result<Option<UnixTime>, Error> {
         let at: Option<i64> = self
             .connection
             .prepare_cached("SELECT retired_at FROM signer_retirement WHERE serial = ?1")?

@@ -97,7 +97,7 @@ impl<'a> Terms<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn certificates_beyond(&self, moment: UnixTime) -> Result<usize, Error> {
+    pub(crate) fn certificates_beyond(&self, moment: UnixTime) -> Result<usize, Error> {
         let count: i64 = self
             .connection
             .prepare_cached(

@@ -6,8 +6,9 @@ use super::submit::{say_pending, say_receipt, whole_job};
 use super::verify::say_outside_check;
 use super::{IfDearer, IfPrivateKeys, Prepared};
 use crate::cli::Common;
+use crate::group::USUAL_MEMBERS;
 use crate::words::Words;
-use crate::{Error, Group, USUAL_MEMBERS, code_sheet, interactive};
+use crate::{Error, Group, code_sheet, interactive};
 
 pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     let words = Words::of(common.explain.language.language());

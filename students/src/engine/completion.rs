@@ -229,7 +229,7 @@ impl Engine {
     /// # Errors
     ///
     /// Why it could not be asked; receipts that were completed before stay so.
-    pub fn complete_receipts(
+    pub(crate) fn complete_receipts(
         &mut self,
         observer: &mut Observer<'_>,
     ) -> Result<Vec<PathBuf>, Error> {

@@ -54,7 +54,7 @@ impl ClockOffset {
     }
 
     /// So far that no server's word is taken for the time.
-    pub fn is_hopeless(self) -> bool {
+    pub(crate) fn is_hopeless(self) -> bool {
         self.seconds > BELIEVED
     }
 }

@@ -71,7 +71,7 @@ fn present_passphrase(
 /// # Errors
 ///
 /// [`Error::WrongPassphrase`], [`Error::Certs`], [`Error::Cli`].
-pub fn rewrite_begun(
+pub(crate) fn rewrite_begun(
     home: &StudentHome,
     sid: &scb_certs::StudentId,
     present: &mut Passphrases,

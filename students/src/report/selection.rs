@@ -109,7 +109,7 @@ impl Selection {
     /// # Errors
     ///
     /// None in practice: the name is a fixed one.
-    pub fn generated(ids: &[StudentId]) -> Result<Self, Error> {
+    pub(crate) fn generated(ids: &[StudentId]) -> Result<Self, Error> {
         let text = generated_text(ids).into_bytes();
         Ok(Self(vec![Selected {
             name: GENERATED.parse()?,
@@ -134,7 +134,7 @@ impl Selection {
     }
 
     /// Whether it takes a while to read all of it.
-    pub fn is_large(&self) -> bool {
+    pub(crate) fn is_large(&self) -> bool {
         let sizes = self.files().map(|(_, size)| size);
         sizes.fold(0, u64::saturating_add) >= LARGE
     }

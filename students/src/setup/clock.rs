@@ -76,7 +76,12 @@ impl Setup {
     ///
     /// [`Error::ClockOff`] if the clock here is too far from it; `server_misbehaved` if it is neither the
     /// time here nor that of the server before.
-    pub fn hear_time(&mut self, step: Step, now: UnixTime, server: u64) -> Result<(), Error> {
+    pub(crate) fn hear_time(
+        &mut self,
+        step: Step,
+        now: UnixTime,
+        server: u64,
+    ) -> Result<(), Error> {
         let here = self.heard.correction.undo(now);
         let (offset, since) = (
             ClockOffset::between(here, server),

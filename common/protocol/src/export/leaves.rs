@@ -352,7 +352,7 @@ impl Reading {
     }
 
     /// What stands in for lost entries, in order.
-    pub fn stand_ins(&self) -> &[StandIn] {
+    pub(crate) fn stand_ins(&self) -> &[StandIn] {
         &self.stand_ins
     }
 

@@ -65,7 +65,7 @@ impl LateRule {
 impl LateRule {
     /// Of work that is late by so many seconds: the last second after `due` at which it costs no more than
     /// now, and what it costs from then on; `None` if that is all that it can cost.
-    pub fn dearer_after(self, by: u64) -> Option<(u64, u8)> {
+    pub(crate) fn dearer_after(self, by: u64) -> Option<(u64, u8)> {
         let Self::Penalty { per, most, .. } = self else {
             return None;
         };

@@ -40,7 +40,7 @@ impl Standing {
 
     /// This one, or the other if that is better for the student. What costs less is better before
     /// what is less late.
-    pub fn or_better(self, other: Self) -> Self {
+    pub(crate) fn or_better(self, other: Self) -> Self {
         match rank(other) < rank(self) {
             true => other,
             false => self,

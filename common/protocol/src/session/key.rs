@@ -100,17 +100,17 @@ impl SessionKey {
     }
 
     /// The confirmation that the client must send.
-    pub fn awaited_from_client(&self) -> AwaitedMac {
+    pub(crate) fn awaited_from_client(&self) -> AwaitedMac {
         AwaitedMac(*self.client_confirmation().as_bytes())
     }
 
     /// The confirmation that the server must send.
-    pub fn awaited_from_server(&self) -> AwaitedMac {
+    pub(crate) fn awaited_from_server(&self) -> AwaitedMac {
         AwaitedMac(*self.server_confirmation().as_bytes())
     }
 
     /// The MAC that must come with `statement`.
-    pub fn awaited_for_statement(&self, statement: &[u8]) -> AwaitedMac {
+    pub(crate) fn awaited_for_statement(&self, statement: &[u8]) -> AwaitedMac {
         AwaitedMac(*self.statement_mac(statement).as_bytes())
     }
 }
