@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Chain, SigningKey, read_private, write_private};
-use scb_cli::{Home, create_private_dir, read_limited, write_atomic};
-
-use crate::platform::sync_dir;
+use scb_cli::{Home, create_private_dir, read_limited, sync_dir, write_atomic};
 
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";

@@ -6,11 +6,9 @@ use std::{fs, io};
 
 use anyhow::Context;
 use scb_certs::{Ed25519Seed, ServiceName, TrustDomain, read_private, write_private};
-use scb_cli::{Failure, Home, create_private_dir};
+use scb_cli::{Failure, Home, create_private_dir, sync_dir};
 use scb_protocol::log_leaf::LogName;
 use scb_tlog::{Algorithm, Cosigner, NoteKey};
-
-use crate::platform::sync_dir;
 
 /// Where its own logs are, with their key.
 pub(crate) const LOGS: &str = "logs";

@@ -3,18 +3,6 @@
 use std::io;
 use std::path::Path;
 
-/// Makes a directory's entries durable.
-#[cfg(unix)]
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    std::fs::File::open(dir)?.sync_all()
-}
-
-/// Makes a directory's entries durable: left to the file system here.
-#[cfg(not(unix))]
-pub(crate) fn sync_dir(_dir: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 /// When the file system last touched a file's content or attributes, which no program can
 /// choose: a copy put back from a backup shows when it was put back.
 #[cfg(unix)]

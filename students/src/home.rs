@@ -321,16 +321,8 @@ fn lock_options() -> OpenOptions {
 }
 
 /// Makes renames in a directory durable.
-#[cfg(unix)]
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
-    let synced = File::open(dir).and_then(|dir| dir.sync_all());
-    synced.map_err(Error::file("write", dir))
-}
-
-/// Elsewhere a directory cannot be synced.
-#[cfg(not(unix))]
-pub(crate) fn sync_dir(_dir: &Path) -> Result<(), Error> {
-    Ok(())
+    scb_cli::sync_dir(dir).map_err(Error::file("write", dir))
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::platform::{changed_at, open_private, sync_dir};
+use scb_cli::sync_dir;
+
+use crate::platform::{changed_at, open_private};
 
 /// Numbers for each millisecond since 1970: after a backup was put back, numbering goes on at the
 /// one that the moment has. Nobody takes in so much, so that the next time the same backup is put

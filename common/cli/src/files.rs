@@ -171,13 +171,23 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
+/// Makes a directory's entries durable, such as a rename in it.
+///
+/// # Errors
+///
+/// What the system says.
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Makes a directory's entries durable: left to the file system here.
+///
+/// # Errors
+///
+/// None.
 #[cfg(not(unix))]
-fn sync_dir(_dir: &Path) -> io::Result<()> {
+pub fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 

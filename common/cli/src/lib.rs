@@ -32,7 +32,8 @@ pub use delimited::{
 pub use error::Error;
 pub use exit::{Failure, finish, finish_in, finish_json, with_causes};
 pub use files::{
-    create_private_dir, create_private_file, read_limited, write_atomic, write_atomic_with,
+    create_private_dir, create_private_file, read_limited, sync_dir, write_atomic,
+    write_atomic_with,
 };
 pub use generate::{Generate, generate_examples, with_generate_examples};
 pub use hidden::Hidden;
