@@ -211,81 +211,14 @@ fn left_out_as_json(one: &LeftOut) -> serde_json::Value {
 }
 
 fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<()> {
-    let (changes, same) = (&plan.changes, plan.same);
     if command.output.json {
-        return say_json(&json!({
-            "course": command.of.course,
-            "assignment": command.of.assignment,
-            "dry_run": command.dry_run,
-            "changed": changes.iter().map(|change| json!({
-                "sid": change.given.sid,
-                "was": change.was.map(|was| was.to_string()),
-                "points": change.given.points,
-                "maximum": change.given.maximum,
-                "group": change.given.group,
-                "submission": change.given.submission,
-                "was_submission": change.was_for,
-                "also_changed": change.also,
-                "late_seconds": change.lateness.map(|late| late.seconds),
-                "lateness_percent": change.lateness.map(|late| late.percent),
-                "raw": change.lateness.map(|late| late.raw),
-                "left": change.lateness.map(|late| late.left(change.given.maximum)),
-                "lateness_applied": change.given.lateness.is_some(),
-                "after_close": change.after_close,
-            })).collect::<Vec<_>>(),
-            "excused": excused,
-            "left_out": plan.left_out.iter().map(left_out_as_json).collect::<Vec<_>>(),
-            "same": same,
-            "unknown": plan.unmet,
-            "lateness_applied_before": plan.applied_before,
-        }));
+        return say_json(&as_json(command, plan, excused));
     }
-    for change in changes {
-        let was = change.was.map_or("none".to_owned(), |was| was.to_string());
-        let given = &change.given;
-        let group = match given.group {
-            Some(group) if group == given.points => "  (the group's)".to_owned(),
-            Some(group) => format!("  (the group's is {group})"),
-            None => String::new(),
-        };
-        let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
-        let late = late(change);
-        let nothing = match given.submission.or(change.after_close) {
-            Some(_) => "",
-            None => "  (has handed in nothing)",
-        };
-        let version = match (change.was_for, given.submission) {
-            (Some(was), Some(is)) => format!("  (for {is}; that was for {was})"),
-            (Some(was), None) => format!("  (that was for {was}, which does not count)"),
-            (None, _) => String::new(),
-        };
-        let also = match change.also.is_empty() {
-            true => String::new(),
-            false => format!("  (changed: {})", change.also.join(", ")),
-        };
-        say(&format!(
-            "{sid}  was {was}, is {points} of {maximum}{also}{group}{late}{version}{nothing}"
-        ))?;
+    for change in &plan.changes {
+        say(&changed(change))?;
     }
     for one in &plan.left_out {
-        let (sid, group) = (&one.sid, one.group);
-        say(&match one.why {
-            Why::Counts(counts) => format!(
-                "{sid}  gets nothing from the group's grade for {group}: {counts} counts for this student"
-            ),
-            Why::Closed => format!(
-                "{sid}  gets nothing from the group's grade for {group}: it was CLOSED for this student \
-                 when that came"
-            ),
-            Why::Detached => format!(
-                "{sid}  gets nothing from the group's grade for {group}: taken out of it \
-                 (`submissions show {group}`)"
-            ),
-            Why::Left => format!(
-                "{sid}  gets nothing from the group's grade for {group}: is not in the course any more \
-                 (--not-listed-yet grades this student as well)"
-            ),
-        })?;
+        say(&left_out(one))?;
     }
     if !excused.is_empty() {
         say(&format!(
@@ -309,6 +242,79 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
         true => "would be changed; nothing was",
         false => "changed; `blackboard grades release` lets students see them",
     };
-    let all = counted(changes.len() as u64, "grade");
-    Ok(say(&format!("{all} {done}; {same} the same"))?)
+    let all = counted(plan.changes.len() as u64, "grade");
+    Ok(say(&format!("{all} {done}; {} the same", plan.same))?)
+}
+
+fn as_json(command: &Import, plan: &Plan, excused: &[StudentId]) -> serde_json::Value {
+    json!({
+        "course": command.of.course,
+        "assignment": command.of.assignment,
+        "dry_run": command.dry_run,
+        "changed": plan.changes.iter().map(change_as_json).collect::<Vec<_>>(),
+        "excused": excused,
+        "left_out": plan.left_out.iter().map(left_out_as_json).collect::<Vec<_>>(),
+        "same": plan.same,
+        "unknown": plan.unmet,
+        "lateness_applied_before": plan.applied_before,
+    })
+}
+
+fn change_as_json(change: &Change) -> serde_json::Value {
+    json!({
+        "sid": change.given.sid,
+        "was": change.was.map(|was| was.to_string()),
+        "points": change.given.points,
+        "maximum": change.given.maximum,
+        "group": change.given.group,
+        "submission": change.given.submission,
+        "was_submission": change.was_for,
+        "also_changed": change.also,
+        "late_seconds": change.lateness.map(|late| late.seconds),
+        "lateness_percent": change.lateness.map(|late| late.percent),
+        "raw": change.lateness.map(|late| late.raw),
+        "left": change.lateness.map(|late| late.left(change.given.maximum)),
+        "lateness_applied": change.given.lateness.is_some(),
+        "after_close": change.after_close,
+    })
+}
+
+/// `1155000001  was none, is 8.5 of 10`, and what else there is to say.
+fn changed(change: &Change) -> String {
+    let was = change.was.map_or("none".to_owned(), |was| was.to_string());
+    let given = &change.given;
+    let group = match given.group {
+        Some(group) if group == given.points => "  (the group's)".to_owned(),
+        Some(group) => format!("  (the group's is {group})"),
+        None => String::new(),
+    };
+    let (sid, points, maximum) = (&given.sid, given.points, given.maximum);
+    let late = late(change);
+    let nothing = match given.submission.or(change.after_close) {
+        Some(_) => "",
+        None => "  (has handed in nothing)",
+    };
+    let version = match (change.was_for, given.submission) {
+        (Some(was), Some(is)) => format!("  (for {is}; that was for {was})"),
+        (Some(was), None) => format!("  (that was for {was}, which does not count)"),
+        (None, _) => String::new(),
+    };
+    let also = match change.also.is_empty() {
+        true => String::new(),
+        false => format!("  (changed: {})", change.also.join(", ")),
+    };
+    format!("{sid}  was {was}, is {points} of {maximum}{also}{group}{late}{version}{nothing}")
+}
+
+/// Who gets nothing from the group's grade, and why.
+fn left_out(one: &LeftOut) -> String {
+    let (sid, group) = (&one.sid, one.group);
+    let why = match one.why {
+        Why::Counts(counts) => format!("{counts} counts for this student"),
+        Why::Closed => "it was CLOSED for this student when that came".to_owned(),
+        Why::Detached => format!("taken out of it (`submissions show {group}`)"),
+        Why::Left => "is not in the course any more (--not-listed-yet grades this student as well)"
+            .to_owned(),
+    };
+    format!("{sid}  gets nothing from the group's grade for {group}: {why}")
 }

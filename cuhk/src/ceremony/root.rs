@@ -275,18 +275,8 @@ pub fn import_root(
         .filter(|(signer, _)| counting.contains(signer))
         .collect();
     let trusted = TrustStore::of_roots(roots.iter().map(|(_, root)| root.clone()).collect())?;
-    let bundle = answer
-        .signed()
-        .verify(&trusted, known + 1, now)
-        .map_err(|error| {
-            Error::CeremonyInvalid(match error {
-                BundleError::NotInForce { .. } => {
-                    "what was signed is not in force now: look at the clock, here and where the \
-                     root is"
-                }
-                _ => "no root of this home has signed a later trust bundle",
-            })
-        })?;
+    let bundle = answer.signed().verify(&trusted, known + 1, now);
+    let bundle = bundle.map_err(not_taken)?;
     let next = next_root(answer, bundle.trust(), &all)?;
     roots.extend(next.clone());
     let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
@@ -302,25 +292,7 @@ pub fn import_root(
         ));
     }
     require_listed(home, &all, (&lists, &roots))?;
-    if let Some((signer, root)) = next {
-        let dir = home.path(&path::authority(signer));
-        if !dir.exists() {
-            create_private_dir(&dir)?;
-        }
-        let pem = root.to_pem();
-        write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
-    }
-    let pem: String = bundle
-        .trust()
-        .roots()
-        .iter()
-        .map(Certificate::to_pem)
-        .collect();
-    write_atomic(
-        &home.path(path::ROOT_CERTIFICATE_COPY),
-        pem.as_bytes(),
-        0o644,
-    )?;
+    write_roots(home, bundle.trust(), next)?;
     let next = answer.next;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;
@@ -338,6 +310,34 @@ pub fn import_root(
         records.bundles().replace(sequence, &signed)
     })?;
     Ok(next)
+}
+
+fn not_taken(error: BundleError) -> Error {
+    Error::CeremonyInvalid(match error {
+        BundleError::NotInForce { .. } => {
+            "what was signed is not in force now: look at the clock, here and where the root is"
+        }
+        _ => "no root of this home has signed a later trust bundle",
+    })
+}
+
+/// Writes the next root's certificate into its directory, and all that count into `ca.pem`.
+fn write_roots(
+    home: &Home,
+    trust: &TrustStore,
+    next: Option<(CrlSigner, Certificate)>,
+) -> Result<(), Error> {
+    if let Some((signer, root)) = next {
+        let dir = home.path(&path::authority(signer));
+        if !dir.exists() {
+            create_private_dir(&dir)?;
+        }
+        let pem = root.to_pem();
+        write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
+    }
+    let pem: String = trust.roots().iter().map(Certificate::to_pem).collect();
+    let copy = home.path(path::ROOT_CERTIFICATE_COPY);
+    Ok(write_atomic(&copy, pem.as_bytes(), 0o644)?)
 }
 
 /// What was signed names every root that counts here and no stranger: whoever carried the request could

@@ -141,31 +141,38 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
             .flatten()
             .try_for_each(loopback_only)?;
     }
-    for warning in unlocked.lost_settings() {
-        tracing::warn!("{warning}");
-    }
-    if let Some(warning) = unlocked.uncovered(listen) {
-        tracing::warn!("{warning}");
-    }
-    if let (None, Some(warning)) = (http, unlocked.unpublished()) {
-        tracing::warn!("{warning}");
-    }
-    if let Some(warning) = unlocked.doubted_clock(clock, now())? {
-        tracing::warn!("{warning}");
-    }
-    if let Some(warning) = unlocked.behind()? {
-        tracing::warn!("{warning}");
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
     let addresses = Addresses {
         listen,
         http,
         metrics,
     };
+    warn(&unlocked, &addresses, clock)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::fault(format!("cannot start: {error}")))?;
     runtime.block_on(serve(unlocked, addresses, &place.ready))
+}
+
+/// Says in the log what an operator should look at before anybody comes.
+fn warn(unlocked: &Unlocked, addresses: &Addresses, clock: ClockCheck) -> Result<(), Failure> {
+    for warning in unlocked.lost_settings() {
+        tracing::warn!("{warning}");
+    }
+    let unpublished = match addresses.http {
+        Some(_) => None,
+        None => unlocked.unpublished(),
+    };
+    let found = [
+        unlocked.uncovered(addresses.listen),
+        unpublished,
+        unlocked.doubted_clock(clock, now())?,
+        unlocked.behind()?,
+    ];
+    for warning in found.into_iter().flatten() {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
 }
 
 /// Where everything is served.
