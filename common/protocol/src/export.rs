@@ -46,7 +46,7 @@ pub mod file {
 
     /// The files whose SHA-256 is in the head. The head itself is signed, and the entries are those
     /// of the checkpoint.
-    pub(crate) const BOUND: [&str; 7] = [
+    pub const BOUND: [&str; 7] = [
         CHECKPOINT,
         KEYS,
         KEYS_SIGNATURE,

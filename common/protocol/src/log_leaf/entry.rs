@@ -96,7 +96,7 @@ impl Entry {
     }
 
     /// Whether more may have come than what was all when the assignment was closed.
-    pub(crate) fn reopens(&self) -> bool {
+    pub fn reopens(&self) -> bool {
         Self::REOPENING.contains(&self.name())
     }
 
