@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
+use scb_certs::Certificate;
 use scb_cli::Home;
 
 use crate::Error;
@@ -171,16 +172,18 @@ pub(crate) fn check(records: &Records<'_>, now: UnixTime) -> Result<(), Error> {
     ClockCheck::AgainstRecords.check(last_believed(records)?, now)
 }
 
-/// Refuses a clock from before the root of this home began: nobody can vouch for that.
+/// Refuses a clock from before the root of this home began: nobody can vouch for that. Answers the root's
+/// certificate.
 ///
 /// # Errors
 ///
 /// [`Error::ClockBeforeRoot`]; [`Error::Certificates`] and [`Error::Local`] if the root cannot be read.
-pub(crate) fn check_begun(home: &Home, now: UnixTime) -> Result<(), Error> {
-    let begins = read_certificate(home, path::ROOT)?.not_before();
+pub(crate) fn check_begun(home: &Home, now: UnixTime) -> Result<Certificate, Error> {
+    let root = read_certificate(home, path::ROOT)?;
+    let begins = root.not_before();
     match now < begins {
         true => Err(Error::ClockBeforeRoot { begins, now }),
-        false => Ok(()),
+        false => Ok(root),
     }
 }
 

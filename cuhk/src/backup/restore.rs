@@ -13,7 +13,6 @@ use super::archive::Verified;
 use crate::clock::{ClockCheck, check_begun, last_believed, last_seen};
 use crate::config::path;
 use crate::draft::{self, Finished};
-use crate::issuers::read_certificate;
 use crate::store::{Act, Records, Service, Store, Witness};
 use crate::time::moment;
 use crate::{Config, Error, Subject};
@@ -142,8 +141,7 @@ fn check_in(
     let home = Home::open(draft, Role::Cuhk)?;
     load_config::<Config>(&home)?;
     let Moment { now, clock, beyond } = at;
-    check_begun(&home, now)?;
-    let certificate = read_certificate(&home, path::ROOT)?;
+    let certificate = check_begun(&home, now)?;
     let (root, begun) = (certificate.fingerprint(), certificate.not_before());
     if root != backup.manifest.root_sha256 {
         return Err(Error::BackupInvalid {
