@@ -273,7 +273,8 @@ Examples:
 
 Each line begins with the log's verifier key (C2SP signed-note), whose name is the log's, and
 says how many of its entries each witness has cosigned. What to do about one that does not is
-said on standard error. All logs of this server have one key under many names. Witnesses
+said on standard error, and which logs CUHK may not know again after it was put back from a backup
+(`unseen_since` in JSON). All logs of this server have one key under many names. Witnesses
 besides CUHK are named in config.toml: `witnesses` and `quorum`.";
 
 /// `blackboard logs`.

@@ -14,6 +14,7 @@ use scb_transport::{Monitor, Shutdown, telemetry};
 use tokio::time::timeout;
 
 use crate::handler::Shared;
+use crate::log_list::unseen_by_cuhk;
 use crate::store::Store;
 use metrics::Metrics;
 
@@ -78,6 +79,11 @@ impl scb_transport::Vitals for Vitals {
         reasons.extend(self.rules().await);
         reasons.extend(self.shared.clocks.ailment(self.shared.clock.now()));
         reasons
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let unseen = self.shared.witnessed.tally().so_far().unseen;
+        unseen_by_cuhk(unseen).into_iter().collect()
     }
 
     fn measure(&self) {

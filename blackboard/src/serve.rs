@@ -121,6 +121,7 @@ impl Server {
             clock: Arc::clone(&clock),
             known: BTreeMap::new(),
             has_all: false,
+            noted: None,
             lists_now: ListsNow::default(),
         };
         log_witness.compare_at_start(&register).await?;
@@ -305,6 +306,7 @@ pub(crate) async fn log_witness_of(
         clock,
         known: BTreeMap::new(),
         has_all: false,
+        noted: None,
         lists_now: ListsNow::default(),
     })
 }

@@ -123,6 +123,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_windows.sql")),
     M::up(include_str!("store/migration_said.sql")),
     M::up(include_str!("store/migration_times.sql")),
+    M::up(include_str!("store/migration_unseen.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

@@ -121,6 +121,11 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     campus.cuhk.stop();
     // It may be another one that comes back.
     until_unseen(&blackboard, 1);
+    let unseen = || {
+        let listed = campus.administer_blackboard(&["logs", "--json"]);
+        listed.succeeded().json()[0]["unseen_since"].clone()
+    };
+    assert!(unseen().is_string(), "{}", unseen());
     let restore = ["restore", old.to_str().unwrap(), "--beyond"];
     on(&last, &[&restore[..], &[&beyond]].concat()).succeeded();
     fs::remove_dir_all(last.join("log")).unwrap();
@@ -129,6 +134,8 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     serve_from(&mut campus, &last);
     hands_in(&campus);
     until_unseen(&blackboard, 0);
+    let listed = campus.administer_blackboard(&["logs", "--json"]);
+    assert!(listed.succeeded().json()[0]["unseen_since"].is_null());
 }
 
 /// Waits until Blackboard says of so many logs that CUHK may not have seen all of them.

@@ -9,13 +9,14 @@ mod lost;
 mod offered;
 mod told;
 mod turns;
+mod unseen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{ServiceName, SpiffeId, TrustStore};
-use scb_cli::Failure;
+use scb_cli::{Failure, with_causes};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
     CosignedCheckpoint, ExpectCosignature, ExpectSeen, SeenByWitness, Standing, WitnessAnswer,
@@ -74,6 +75,8 @@ pub(crate) struct LogWitness {
     pub(crate) known: BTreeMap<LogName, Known>,
     /// No log is missing that CUHK has seen.
     pub(crate) has_all: bool,
+    /// Which logs CUHK may not know, as it was noted last.
+    pub(crate) noted: Option<BTreeSet<LogName>>,
     /// The revocation lists in force.
     pub(crate) lists_now: ListsNow,
 }
@@ -178,6 +181,12 @@ impl LogWitness {
             let all = self.in_order();
             let left = all.iter().filter(|(turn, ..)| *turn != Turn::Through);
             self.witnessed.tally().left(left.count());
+            if let Err(error) = self.note_unseen().await {
+                tracing::error!(
+                    "cannot note which logs CUHK may not know: {}",
+                    with_causes(&error)
+                );
+            }
             match watched {
                 Ok(()) => {}
                 Err(Trouble::Astray(failure)) => return failure,
@@ -200,6 +209,7 @@ impl LogWitness {
         let mut answered = Instant::now();
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
+            self.note_unseen().await?;
             let all = self.in_order();
             let mut left = all
                 .iter()
@@ -226,6 +236,7 @@ impl LogWitness {
                 }
             }
             self.witnessed.tally().left(left);
+            self.note_unseen().await?;
             if answered.elapsed() > STILL_THERE {
                 link.by(Instant::now() + PATIENCE).status().await?;
                 answered = Instant::now();

@@ -1,6 +1,7 @@
 //! The tables with what CUHK said of these logs. It is verified whenever it is read: nothing here
 //! is believed for having been stored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -65,6 +66,53 @@ impl Store {
                 })
             })?;
             rows.map(|row| row.map_err(Error::from)).collect()
+        })
+    }
+
+    /// Keeps which logs CUHK, as it is now, may not know to the end, in the place of those before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) async fn keep_unseen(
+        &self,
+        logs: BTreeSet<LogName>,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let logs: BTreeSet<String> = logs.iter().map(LogName::to_string).collect();
+        let keep = move |transaction: &Transaction<'_>| {
+            let mut kept = transaction.prepare_cached("SELECT log FROM unseen_logs")?;
+            let kept = kept.query_map([], |row| row.get(0))?;
+            let kept = kept.collect::<Result<BTreeSet<String>, _>>()?;
+            let mut remove = transaction.prepare_cached("DELETE FROM unseen_logs WHERE log = ?")?;
+            for log in kept.difference(&logs) {
+                remove.execute([log])?;
+            }
+            let add = "INSERT INTO unseen_logs (log, since) VALUES (?, ?)";
+            let mut add = transaction.prepare_cached(add)?;
+            for log in logs.difference(&kept) {
+                add.execute(params![log, as_integer(now.as_secs())])?;
+            }
+            Ok(())
+        };
+        self.database.write(keep).await
+    }
+
+    /// Since when it is not known of a log that CUHK, as it is now, has seen what it has cosigned of it;
+    /// nothing if it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn unseen_since(&self, log: &LogName) -> Result<Option<UnixTime>, Error> {
+        let log = log.to_string();
+        self.database.read_blocking(move |connection| {
+            let sql = "SELECT since FROM unseen_logs WHERE log = ?";
+            let since: Option<i64> = connection
+                .prepare_cached(sql)?
+                .query_row([log], |row| row.get(0))
+                .optional()?;
+            Ok(since.map(|since| from_seconds(since.unsigned_abs())))
         })
     }
 

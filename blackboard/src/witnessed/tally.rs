@@ -1,7 +1,9 @@
 //! What came of asking the witnesses, in numbers: for whoever looks after this server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use scb_protocol::log_leaf::LogName;
 
 /// How CUHK is called among the witnesses.
 pub(crate) const CUHK: &str = "cuhk";
@@ -21,6 +23,8 @@ pub(crate) struct Counts {
     pub(crate) last: BTreeMap<String, u64>,
     /// Of how many logs it is not known that CUHK, as it is now, has seen all.
     pub(crate) left: usize,
+    /// Those of them of which it has cosigned something that it may not know any more.
+    pub(crate) unseen: BTreeSet<LogName>,
 }
 
 impl Tally {
@@ -43,6 +47,11 @@ impl Tally {
     /// Of so many logs it is not known that CUHK has seen all.
     pub(crate) fn left(&self, logs: usize) {
         self.counts().left = logs;
+    }
+
+    /// CUHK, as it is now, may not know what it has cosigned of these logs.
+    pub(crate) fn unseen(&self, logs: BTreeSet<LogName>) {
+        self.counts().unseen = logs;
     }
 
     /// What was counted until now.

@@ -38,6 +38,11 @@ pub trait Vitals: Send + Sync + 'static {
 
     /// Brings what is measured, not counted, up to date.
     fn measure(&self);
+
+    /// What somebody should know although it can do its work, a sentence each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A port that answers `/healthz`, `/readyz` and `/metrics` from its first moment on, before the
@@ -133,11 +138,13 @@ fn routes<V: Vitals>(watched: Arc<Watched<V>>) -> Router {
         .with_state(watched)
 }
 
-/// `200 ready`, or `503` and a reason on each line.
+/// `200 ready`, and a remark on each further line; or `503` and a reason on each line.
 async fn readiness<V: Vitals>(State(watched): State<Arc<Watched<V>>>) -> Response {
     let reasons = watched.ailments().await;
     if reasons.is_empty() {
-        return told(TEXT, "ready\n".into());
+        let remarks = watched.vitals.get().map(V::remarks).unwrap_or_default();
+        let lines = [vec!["ready".to_owned()], remarks].concat();
+        return told(TEXT, lines.join("\n") + "\n");
     }
     let body = reasons.join("\n") + "\n";
     (StatusCode::SERVICE_UNAVAILABLE, told(TEXT, body)).into_response()

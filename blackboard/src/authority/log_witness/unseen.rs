@@ -1,0 +1,39 @@
+//! Which logs CUHK, as it is now, may not know: it may have been put back from a backup. Until it does, an old
+//! backup of this server would not be noticed.
+
+use std::collections::BTreeSet;
+
+use scb_protocol::log_leaf::LogName;
+
+use super::LogWitness;
+use crate::store::Error;
+
+impl LogWitness {
+    /// Those of which CUHK has cosigned something and has not said since it is connected that it has seen that.
+    fn unseen(&self) -> BTreeSet<LogName> {
+        let logs = self.logs.all().into_iter().map(|(name, _)| name);
+        logs.filter(|name| {
+            let cosigned = self.witnessed.newest(name);
+            let seen = self.known.get(name).and_then(|known| known.seen);
+            cosigned.is_some_and(|newest| seen.is_none_or(|seen| seen < newest.checkpoint.size()))
+        })
+        .collect()
+    }
+
+    /// Tells which, and writes it down for commands, if others are unseen than before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(super) async fn note_unseen(&mut self) -> Result<(), Error> {
+        let unseen = self.unseen();
+        if self.noted.as_ref() == Some(&unseen) {
+            return Ok(());
+        }
+        self.witnessed.tally().unseen(unseen.clone());
+        let now = self.clock.now();
+        self.store.keep_unseen(unseen.clone(), now).await?;
+        self.noted = Some(unseen);
+        Ok(())
+    }
+}
