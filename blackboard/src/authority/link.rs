@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// All that is asked of CUHK belongs to this step.
 const STEP: Step = Step::Three;
 
+/// Longer than anybody waits for the end of a connection on which something is asked every few seconds.
+const QUIET: Duration = Duration::from_secs(60 * 60);
+
 /// An open, mutually authenticated connection to CUHK.
 pub(crate) struct Link {
     connection: Connection,
@@ -85,6 +88,14 @@ impl Link {
     /// Who answers on the other side.
     pub(crate) fn peer(&self) -> Option<&Chain> {
         self.connection.peer_chain()
+    }
+
+    /// Waits until CUHK ends the connection, or says what nobody has asked; how. Cancel-safe.
+    pub(crate) async fn ended(&mut self) -> Refusal {
+        match self.connection.receive_reply::<Reply>(STEP, QUIET).await {
+            Ok(unasked) => misbehaved("nothing", &unasked),
+            Err(ended) => ended,
+        }
     }
 
     /// The next reply.

@@ -4,6 +4,7 @@
 //! provably grew. Before a log is gone on with, it is compared with what CUHK has seen of it: one
 //! that is behind that, or another one, is an old backup or a fork, and this server does not run.
 
+mod again;
 mod endorsed;
 mod lost;
 mod offered;
@@ -49,8 +50,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often CUHK is asked whether it is there although no log grows: one that was put back from a
-/// backup is not told by its answers on this connection, but by its end.
+/// How often CUHK is asked what it has seen although no log grows.
 const STILL_THERE: Duration = Duration::from_secs(5);
 
 /// The task that has this server's logs witnessed.
@@ -155,7 +155,7 @@ impl LogWitness {
         self.check_forgotten(&mut link).await
     }
 
-    /// No log is missing here that CUHK has seen; once in a run.
+    /// No log is missing here that CUHK has seen; once in a run, until it is looked at again.
     async fn check_forgotten(&mut self, link: &mut Link) -> Result<(), Trouble> {
         if self.has_all {
             return Ok(());
@@ -178,15 +178,15 @@ impl LogWitness {
             let watched = self.watch().await;
             // Who answers next may have been put back from a backup.
             self.known.values_mut().for_each(|known| known.seen = None);
-            let all = self.in_order();
-            let left = all.iter().filter(|(turn, ..)| *turn != Turn::Through);
-            self.witnessed.tally().left(left.count());
             if let Err(error) = self.note_unseen().await {
                 tracing::error!(
                     "cannot note which logs CUHK may not know: {}",
                     with_causes(&error)
                 );
             }
+            let all = self.in_order();
+            let left = all.iter().filter(|(turn, ..)| *turn != Turn::Through);
+            self.witnessed.tally().left(left.count());
             match watched {
                 Ok(()) => {}
                 Err(Trouble::Astray(failure)) => return failure,
@@ -206,7 +206,7 @@ impl LogWitness {
         let mut grown = self.logs.grown();
         let mut link = self.open().await?;
         self.check_forgotten(&mut link).await?;
-        let mut answered = Instant::now();
+        let (mut looks, mut looked) = (0, Instant::now());
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
             self.note_unseen().await?;
@@ -230,19 +230,26 @@ impl LogWitness {
                 if turn != Turn::Through {
                     left = left.saturating_sub(1);
                 }
+                if turn == Turn::Unseen {
+                    looked = Instant::now();
+                }
                 // Whoever hands in now waits for no log that is still.
                 if turn != Turn::Grown && grown.has_changed().unwrap_or(false) {
                     break;
                 }
             }
-            self.witnessed.tally().left(left);
             self.note_unseen().await?;
-            if answered.elapsed() > STILL_THERE {
-                link.by(Instant::now() + PATIENCE).status().await?;
-                answered = Instant::now();
+            self.witnessed.tally().left(left);
+            if looked.elapsed() > STILL_THERE {
+                self.look_again(&mut link, looks).await?;
+                (looks, looked) = (looks + 1, Instant::now());
             }
-            // Whether it has grown or was long enough: the next look tells.
-            let _ = timeout(PERIOD, grown.changed()).await;
+            tokio::select! {
+                // One that was put back from a backup is not told by its answers, but by this.
+                ended = link.ended() => return Err(ended.into()),
+                // Whether it has grown or was long enough: the next look tells.
+                _ = timeout(PERIOD, grown.changed()) => {}
+            }
         }
         Ok(())
     }
@@ -346,9 +353,19 @@ impl LogWitness {
         name: &LogName,
         log: &Arc<PublishedLog>,
     ) -> Result<u64, Trouble> {
-        if let Some(seen) = self.known(name).seen {
-            return Ok(seen);
+        match self.known(name).seen {
+            Some(seen) => Ok(seen),
+            None => self.look(link, name, log).await,
         }
+    }
+
+    /// How many entries CUHK has seen, compared with the log.
+    async fn look(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        log: &Arc<PublishedLog>,
+    ) -> Result<u64, Trouble> {
         let (expect, request) = ExpectSeen::new(log.key().clone());
         let seen = expect.handle(link.ask(&request).await?)?;
         if seen.head().size == 0 {

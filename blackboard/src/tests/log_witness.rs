@@ -5,6 +5,7 @@ mod by_receipt;
 mod put_back;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use scb_certs::Fingerprint;
@@ -208,7 +209,14 @@ async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
     assert_eq!(seen(&campus), 0);
     campus.cuhk.stop().await;
     campus.cuhk.resume().await;
+    // At once: until then nobody would notice an old backup.
+    let back = Instant::now();
     eventually("it sees all of it", || seen(&campus) == all).await;
+    assert!(
+        back.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        back.elapsed()
+    );
     campus.stop().await;
     assert_eq!(kept(&campus).await.unwrap().size(), all);
     campus.start().await.unwrap();

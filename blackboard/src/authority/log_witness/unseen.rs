@@ -30,9 +30,11 @@ impl LogWitness {
         if self.noted.as_ref() == Some(&unseen) {
             return Ok(());
         }
-        self.witnessed.tally().unseen(unseen.clone());
         let now = self.clock.now();
-        self.store.keep_unseen(unseen.clone(), now).await?;
+        let kept = self.store.keep_unseen(unseen.clone(), now).await;
+        // Whoever is told that there are none left finds none written down.
+        self.witnessed.tally().unseen(unseen.clone());
+        kept?;
         self.noted = Some(unseen);
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! A home that was put back from a backup does not go on before its logs were compared with the
 //! witness: nothing is given or entered twice, however often and whenever it is put back.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{collections::BTreeSet, fs};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
@@ -14,6 +15,7 @@ use scb_protocol::server::Outage;
 use scb_protocol::statement::SubmissionNumber;
 
 use super::super::campus::{Campus, copy};
+use super::super::eventually;
 use super::super::fsck::state;
 use super::super::proposals::{A, B, Machine};
 use super::super::uploads::interrupted;
@@ -234,4 +236,19 @@ async fn a_copy_that_looks_untouched_gives_no_lost_number_again() {
     let newest = campus.submissions().last().unwrap().number.get();
     assert!(newest > 1_000_000 + given, "{newest}");
     campus.stop().await;
+}
+
+/// CUHK was put back as well, and has forgotten what this home lacks; then the server that has all of it shows
+/// CUHK that again.
+#[tokio::test]
+async fn one_that_started_before_cuhk_was_told_again_stops_although_no_log_grows() {
+    let (mut campus, kept, had) = put_back(Outage::Refuse).await;
+    let known = std::mem::take(&mut campus.cuhk.state.lock().unwrap().witness.logs);
+    campus.start().await.unwrap();
+    eventually("it has shown all that it has", || seen(&campus) == kept).await;
+    campus.cuhk.set(|state| state.witness.logs = known);
+    assert_eq!(seen(&campus), had);
+    let stopped = campus.ended().await.unwrap_err();
+    assert_eq!(stopped.code, Some("log_behind"), "{stopped:?}");
+    assert_eq!(entries(&campus), kept);
 }
