@@ -4,12 +4,31 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::from_seconds;
+use scb_protocol::log_leaf::MAX_STEP_BACK;
 use scb_protocol::receipt::earliest_entry;
 use scb_transport::Clock;
 
 /// For so many seconds CUHK's answer is waited for, and a little. Less than what clocks are set by: the next entry
 /// of a log may be so much older than the last one.
 const ASKED: u64 = 3;
+
+/// What came so many seconds ago is entered by now, whatever CUHK took: a little more than it is waited for.
+const SETTLES: u64 = MAX_STEP_BACK;
+const _: () = assert!(
+    SETTLES > ASKED,
+    "what came is entered as of then for so long"
+);
+
+/// The last moment of which everything that came is entered by now. What follows from nothing having come, a log
+/// says of no later one.
+pub(super) fn settled(now: UnixTime) -> UnixTime {
+    from_seconds(now.as_secs().saturating_sub(SETTLES))
+}
+
+/// From when on everything is entered that came up to that moment.
+pub(super) fn settles_at(moment: UnixTime) -> UnixTime {
+    from_seconds(moment.as_secs().saturating_add(SETTLES))
+}
 
 /// When it had come, by the clock that counts.
 #[derive(Debug, Clone)]

@@ -7,7 +7,8 @@ use scb_protocol::log_leaf::{Closed, Entry, LogName};
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
 
 use super::{
-    Error, Place, Store, as_integer, assignments, extensions, log, parts, revocation, witnessed,
+    Error, Place, Store, arrival, as_integer, assignments, extensions, log, parts, revocation,
+    witnessed,
 };
 
 /// Whether more may come for an assignment.
@@ -21,6 +22,8 @@ pub(crate) enum Closing {
     UploadUntil(UnixTime),
     /// Something that everybody has signed and that is here waits for CUHK, or for room.
     Completing,
+    /// Nothing more is taken, but what came in time may still be entered until this moment.
+    Settling(UnixTime),
 }
 
 /// An entry as it is stored.
@@ -113,6 +116,9 @@ fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
     let until = uploads.values().filter_map(|upload| upload.until).max();
     if let Some(until) = until.filter(|until| *until >= now) {
         return Ok(Closing::UploadUntil(until));
+    }
+    if let Some(last) = last.filter(|last| arrival::settled(now) <= *last) {
+        return Ok(Closing::Settling(arrival::settles_at(last)));
     }
     enter(transaction, place, now).map(Closing::Closed)
 }

@@ -32,6 +32,7 @@ pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};
 use self::standing::look;
 pub(super) use self::standing::signable_until;
+use super::arrival::settled;
 use super::{
     Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, log,
     superseded, withdrawal,
@@ -296,7 +297,8 @@ impl Register {
             for stored in rows::unended(transaction)? {
                 // By everybody's extensions: until then somebody could still sign.
                 let all: Vec<_> = stored.sids().cloned().collect();
-                let state = match look(transaction, stored.clone(), &all, now) {
+                // Whoever signed in the last moment may be entered a little later.
+                let state = match look(transaction, stored.clone(), &all, settled(now)) {
                     Ok(proposal) => proposal.standing.state,
                     // Others do not wait for that.
                     Err(error) if error.is_of_one() => {

@@ -7,10 +7,13 @@ mod write;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
-use scb_cli::{Failure, Home, Role, counted, local_time, printable, say, write_atomic_with};
+use scb_cli::{Failure, Home, Role, counted, local_time, note, printable, say, write_atomic_with};
 use scb_protocol::export::Head;
 use scb_storage::ContentStore;
+use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
 use self::proof::Proof;
@@ -21,6 +24,7 @@ use crate::courses::Desk;
 use crate::enrol::receipt_roots;
 use crate::identity::IdentityFiles;
 use crate::serve::not_certified;
+use crate::store::Place;
 use crate::store::closing::Closing;
 
 /// Who may read the archive: whoever may read the home.
@@ -28,10 +32,10 @@ const MODE: u32 = 0o600;
 
 pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
     check_target(command)?;
-    let desk = Desk::open(home)?;
+    let mut desk = Desk::open(home)?;
     let home = Home::open(home, Role::Blackboard)?;
     let place = desk.place(&command.of.which());
-    let closing = desk.store.close_assignment(&place, desk.now)?;
+    let closing = close(&mut desk, &place)?;
     let proof = Proof::obtain(&desk, &home, &place, command.wait)?;
     let identity = IdentityFiles::open(&home)?.current()?;
     let packing = Packing {
@@ -45,6 +49,25 @@ pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
         packing.write(BufWriter::new(file), &command.file)
     })?;
     tell(command, &written, closing)
+}
+
+/// Closes the log if nothing can come any more. What came in the last second may be a few seconds on its way
+/// into the log: it is waited for.
+fn close(desk: &mut Desk, place: &Place) -> anyhow::Result<Closing> {
+    loop {
+        match desk.store.close_assignment(place, desk.now)? {
+            Closing::Settling(until) => {
+                let left = until.as_secs().saturating_sub(desk.now.as_secs()) + 1;
+                note(&format!(
+                    "what came in the last moment may still be entered: {} more",
+                    counted(left, "second")
+                ))?;
+                sleep(Duration::from_secs(left));
+                desk.now = SystemClock.now();
+            }
+            closing => return Ok(closing),
+        }
+    }
 }
 
 /// What is there may be the only evidence of another assignment.

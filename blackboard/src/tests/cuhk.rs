@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) thinks: std::time::Duration,
     /// Each other question about members as well.
     pub(super) thinks_of_all: bool,
+    /// What somebody else does meanwhile.
+    pub(super) meanwhile: Option<Box<dyn Fn() + Send>>,
     pub(super) epoch: u64,
     pub(super) crls: Vec<Crl>,
     /// The trust bundle that is handed out, if one is.
@@ -112,6 +114,7 @@ impl FakeCuhk {
             pace: std::time::Duration::ZERO,
             thinks: std::time::Duration::ZERO,
             thinks_of_all: false,
+            meanwhile: None,
             epoch: 1,
             crls: campus.crls(10, &[]),
             bundle: None,
@@ -279,6 +282,9 @@ impl Desk {
                 state.named.push(statement_sha256);
                 if statement_sha256.is_some() || state.thinks_of_all {
                     self.campus.clock().advance(state.thinks);
+                    if let Some(meanwhile) = &state.meanwhile {
+                        meanwhile();
+                    }
                 }
                 let answered = state.questions.len();
                 state.questions.push(members.len());
