@@ -1,5 +1,6 @@
 //! Three students with a machine each: one proposes, the others see what they sign, and sign it.
 
+mod altered_rules;
 mod connections;
 mod last;
 mod offered;

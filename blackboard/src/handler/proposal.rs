@@ -237,6 +237,7 @@ impl Handler {
             count: u32::try_from(told.count).unwrap_or(u32::MAX),
             proposals: told.listed,
             left_out: told.left_out,
+            unjudged: told.unjudged,
         };
         Ok((reply, fact))
     }

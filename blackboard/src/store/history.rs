@@ -198,7 +198,8 @@ fn version(
     let committed_at = accepted.committed_at;
     let statement = &summary.statement;
     let standings = standings(connection, &summary, &accepted, (asking, known))?;
-    let book = known.books.get(&place(statement)).and_then(Option::as_ref);
+    let book = known.books.get(&place(statement));
+    let unjudged = matches!(book, Some(Book::Altered));
     Ok(Some(ListedVersion {
         number,
         course: statement.course.clone(),
@@ -214,7 +215,11 @@ fn version(
         size: statement.files.size(),
         files: ListedFile::first_of(&statement.files),
         standings,
-        detached: book.map_or_else(Vec::new, |book| detached(book.detachments(), number)),
+        unjudged,
+        detached: match book {
+            Some(Book::Here(book)) => detached(book.detachments(), number),
+            _ => Vec::new(),
+        },
         proved: is_proved(connection, number)?,
         signatures: proposals::said(connection, statement.submission)?,
     }))
@@ -251,12 +256,37 @@ fn place(statement: &Statement) -> Place {
 #[derive(Default)]
 struct Known {
     /// The rulebooks of assignments.
-    books: HashMap<Place, Option<Rulebook>>,
+    books: HashMap<Place, Book>,
     /// Which version of an assignment counts for a student.
     counting: HashMap<(Place, StudentId), Option<SubmissionNumber>>,
 }
 
-/// By the rules that count for the version; of an assignment that is gone nothing is late.
+/// By what the versions of an assignment are judged.
+enum Book {
+    /// Its rules.
+    Here(Box<Rulebook>),
+    /// It is gone.
+    Gone,
+    /// Nothing is judged by what is stored of them.
+    Altered,
+}
+
+impl Book {
+    fn read(connection: &Connection, statement: &Statement) -> Result<Self, Error> {
+        match rulebook::of_statement(connection, statement) {
+            Ok(Some(book)) => Ok(Self::Here(Box::new(book))),
+            Ok(None) => Ok(Self::Gone),
+            Err(error @ Error::RulesAltered { .. }) => {
+                tracing::error!("told without rules: {error}");
+                Ok(Self::Altered)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// By the rules that count for the version; of an assignment that is gone nothing is late, of one whose rules were
+/// altered nothing is told.
 fn standings(
     connection: &Connection,
     version: &Summary,
@@ -267,18 +297,21 @@ fn standings(
     let book = match known.books.entry(place.clone()) {
         hash_map::Entry::Occupied(read) => read.into_mut(),
         hash_map::Entry::Vacant(unread) => {
-            unread.insert(rulebook::of_statement(connection, &version.statement)?)
+            unread.insert(Book::read(connection, &version.statement)?)
         }
+    };
+    let book = match book {
+        Book::Here(book) => Some(&**book),
+        Book::Gone => None,
+        Book::Altered => return Ok(Vec::new()),
     };
     let mut standing = |sid: &StudentId| {
         let (at, index) = (accepted.committed_at, accepted.committed_index);
-        let standing = book.as_ref().map(|book| book.judge(at, index, sid));
+        let standing = book.map(|book| book.judge(at, index, sid));
         let (late, costs) = match standing {
             Some(Standing::Late { by, costs }) => (by, costs),
             // Handed in with one who had more time.
-            Some(Standing::Closed { .. }) => {
-                (book.as_ref().map_or(0, |book| book.after_due(at, sid)), 100)
-            }
+            Some(Standing::Closed { .. }) => (book.map_or(0, |book| book.after_due(at, sid)), 100),
             _ => (0, 0),
         };
         let closed_since = match standing {
@@ -289,7 +322,7 @@ fn standings(
             hash_map::Entry::Occupied(read) => *read.get(),
             hash_map::Entry::Vacant(unread) => {
                 let statement = &version.statement;
-                *unread.insert(counting(connection, statement, sid, book.as_ref())?)
+                *unread.insert(counting(connection, statement, sid, book)?)
             }
         };
         Ok(OwnStanding {

@@ -1,12 +1,16 @@
 //! Rules and extensions in the tables that are not those of the log, while the server runs.
 
 use rusqlite::Connection;
+use scb_protocol::client::LeftOut;
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::rules::{Extension, Terms};
 use scb_protocol::{Code, Refusal, from_seconds};
 
 use super::campus::Campus;
 use super::desk::ask;
 use super::overview::{desk, which};
+use super::proposals::Machine;
+use super::withdrawals::history;
 use crate::store::{NotListed, Place, Store};
 
 const ALONE: &str = "1155000001";
@@ -170,4 +174,51 @@ async fn by_extensions_that_are_not_the_log_s_nothing_is_judged_of_who_has_them(
     intruder.writes(invented);
     is_refused(&campus, OTHER, invented).await;
     hand_in(&campus, ALONE, "with more time").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_handed_in_is_told_without_rules_that_are_not_the_log_s() {
+    let campus = Campus::open().await;
+    due_in_an_hour(&campus);
+    hand_in(&campus, ALONE, "in time").await.unwrap();
+    let intruder = Intruder::of(&campus);
+    for sql in OF_RULES {
+        intruder.writes(sql);
+        let told = history(&campus, &[ALONE]).await.versions.remove(0);
+        assert!(
+            told.unjudged && told.standings.is_empty(),
+            "{sql}: {told:?}"
+        );
+        assert_eq!(told.number.get(), 1, "{sql}");
+        intruder.undo();
+    }
+    let told = history(&campus, &[ALONE]).await.versions.remove(0);
+    assert!(!told.unjudged && told.standings[0].counts, "{told:?}");
+}
+
+#[tokio::test]
+async fn whoever_does_not_sign_needs_no_rules() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [ALONE, OTHER].map(|sid| Machine::of(&campus, &[sid]));
+    let [one, other] = [b"our report", b"their work"].map(|text| a.work(&[ALONE, OTHER], text));
+    for work in [&one, &other] {
+        a.propose(work).await.unwrap().waits();
+    }
+    let intruder = Intruder::of(&campus);
+    intruder.writes(OF_RULES[3].replace("nth = 2", "nth = 1").as_str());
+    let told = b.proposals().await;
+    assert_eq!((told.told.len(), told.left_out.len()), (0, 2));
+    let is_it = |one: &LeftOut| one.why.code == Code::RulesAltered && one.standing.is_some();
+    assert!(told.left_out.iter().all(is_it), "{told:?}");
+    let refusal = b.sign(&one).await.unwrap_err();
+    assert_eq!(refusal.code, Code::RulesAltered);
+    let ended = b.end(one.submission(), None).await.unwrap();
+    assert_eq!(ended.state, ProposalState::Declined);
+    let ended = a.end(other.submission(), None).await.unwrap();
+    assert_eq!(ended.state, ProposalState::Withdrawn);
+    let back = "DELETE FROM main.rules; INSERT INTO main.rules SELECT * FROM kept_rules";
+    intruder.0.execute_batch(back).unwrap();
+    let told = b.told().await;
+    let states = told.iter().map(|one| one.listed.standing.state);
+    assert!(states.clone().all(|state| !state.is_open()), "{told:?}");
 }

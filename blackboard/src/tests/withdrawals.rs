@@ -33,7 +33,7 @@ async fn unfinished(campus: &Campus, sids: &[&str]) -> Vec<ListedUnfinished> {
     history(campus, sids).await.unfinished
 }
 
-async fn history(campus: &Campus, sids: &[&str]) -> History {
+pub(super) async fn history(campus: &Campus, sids: &[&str]) -> History {
     let (mut connection, session) = campus.group(sids).open_session().await.unwrap();
     let (expect, request) = session.ask_history((None, None), None);
     connection.send(&request).await.unwrap();

@@ -24,8 +24,8 @@ pub use grades::{ExpectGrades, Told};
 pub use greeting::ExpectGreeting;
 pub use proof::ReceivingProof;
 pub use proposal::{
-    ExpectEnded, ExpectOutcome, ExpectProposals, ExpectProposed, ExpectSigned, Outcome, Proposals,
-    Proposed, ProposedAnswer, SignedAnswer, ToldProposal,
+    ExpectEnded, ExpectOutcome, ExpectProposals, ExpectProposed, ExpectSigned, LeftOut, Outcome,
+    Proposals, Proposed, ProposedAnswer, SignedAnswer, ToldProposal,
 };
 pub use reading::{Downloading, ExpectDownload, ExpectHistory, History};
 pub use receipt::{ExpectReceipt, ReceivingReceipt};

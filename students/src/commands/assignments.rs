@@ -10,7 +10,7 @@ use scb_protocol::announcement::Said;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{Change, Extension, MemberStanding, Standing};
 use scb_protocol::statement::Label;
-use scb_protocol::{from_seconds, grouped};
+use scb_protocol::{Refusal, from_seconds, grouped};
 use serde_json::{Value, json};
 
 pub(super) use self::words::in_chinese;
@@ -73,6 +73,8 @@ struct Told {
     announced: Vec<KeptAnnouncement>,
     /// Of which nothing is told.
     altered: Vec<AlteredAssignment>,
+    /// Why others are not shown: their rules are not what was signed.
+    unsigned: Vec<Refusal>,
     /// Whether something was told, shown or not.
     something: bool,
     /// Whether they asked as one group, or each alone: they are more than a group can have.
@@ -97,6 +99,7 @@ fn told(
         listed: Vec::new(),
         announced: Vec::new(),
         altered: Vec::new(),
+        unsigned: Vec::new(),
         something: false,
         together,
     };
@@ -108,6 +111,11 @@ fn told(
         for one in told.altered {
             if !all.altered.contains(&one) {
                 all.altered.push(one);
+            }
+        }
+        for why in told.unsigned {
+            if !all.unsigned.contains(&why) {
+                all.unsigned.push(why);
             }
         }
     }
@@ -184,6 +192,9 @@ fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(),
     say(&words.clock(&local_time(told.time), offset))?;
     for one in &told.altered {
         say(&words.altered(one))?;
+    }
+    for why in &told.unsigned {
+        say(&words.unsigned(why))?;
     }
     if told.listed.is_empty() {
         return Ok(say(words.nothing(!told.something))?);
@@ -294,6 +305,7 @@ fn as_json(group: &Group, told: &Told, offset: Option<ClockOffset>) -> Value {
         "together": told.together,
         "assignments": listed.collect::<Vec<_>>(),
         "altered": told.altered,
+        "unsigned": told.unsigned.iter().map(|why| &why.params).collect::<Vec<_>>(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! here. Nothing is signed that was not shown.
 
 mod counting;
+mod not_shown;
 mod over;
 mod refused;
 mod show;
@@ -20,6 +21,8 @@ use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal, Step};
 
 use self::counting::Counting;
+use self::not_shown::NotShown;
+pub(super) use self::not_shown::add_to as add_not_shown_to;
 use self::over::Shown;
 pub(super) use self::show::proposal_as_json;
 use self::words::Words;
@@ -144,7 +147,7 @@ pub(super) fn cosign(common: &Common, arguments: &Cosign, term: Term) -> Result<
     desk.learn_what_counts(&mut shown.listed)?;
     if common.json {
         let mut json = show::as_json(&shown, own, desk.words);
-        json["left_out"] = serde_json::json!(desk.left_out);
+        not_shown::add_to(&mut json, desk.not_shown.iter().map(|one| &one.left_out));
         say_json(&json)?;
         return desk.remember(&shown.listed);
     }
@@ -188,8 +191,8 @@ struct Desk<'a> {
     group: Group,
     show: Show,
     words: Words,
-    /// What Blackboard cannot show, each told once.
-    left_out: Vec<SubmissionId>,
+    /// What is not shown, each told once.
+    not_shown: Vec<NotShown>,
 }
 
 impl<'a> Desk<'a> {
@@ -205,7 +208,7 @@ impl<'a> Desk<'a> {
             group,
             show: Show::new(common),
             words: Words::of(common.explain.language.language()),
-            left_out: Vec::new(),
+            not_shown: Vec::new(),
         })
     }
 
@@ -227,13 +230,10 @@ impl<'a> Desk<'a> {
                 told,
                 left_out,
             } = engine.proposals(&sid, &mut observer)?;
-            for submission in left_out {
-                if !self.left_out.contains(&submission) {
-                    // A script has it in the object that it gets.
-                    if !self.common.json {
-                        note(&self.words.left_out(&submission))?;
-                    }
-                    self.left_out.push(submission);
+            for one in left_out {
+                // A script has it in the object that it gets.
+                if NotShown::add(&mut self.not_shown, &one, &sid) && !self.common.json {
+                    note(&self.words.left_out(&one))?;
                 }
             }
             for mut told in told {
@@ -259,7 +259,7 @@ impl<'a> Desk<'a> {
         Ok(listed)
     }
 
-    /// The one of this ID; `stored_damaged` if it cannot be shown.
+    /// The one of this ID; why, if it is not shown.
     fn named<'b>(
         &self,
         listed: &'b [Waiting],
@@ -268,11 +268,10 @@ impl<'a> Desk<'a> {
         let mut listed = listed.iter();
         match listed.find(|one| one.submission() == submission) {
             Some(one) => Ok(one),
-            None if self.left_out.contains(&submission) => {
-                let damaged = Refusal::new(Code::StoredDamaged, Step::Six);
-                Err(damaged.with("submission", submission).into())
-            }
-            None => Err(unknown()),
+            None => Err(match NotShown::of(&self.not_shown, submission) {
+                Some(one) => one.left_out.why.clone().into(),
+                None => unknown(),
+            }),
         }
     }
 
@@ -332,21 +331,22 @@ impl<'a> Desk<'a> {
         who: Said,
     ) -> Result<(), Error> {
         let listed = self.list()?;
-        let one = match self.named(&listed, submission) {
-            Err(unknown) if who == Said::Signed && !self.left_out.contains(&submission) => {
+        let (standing, here) = match self.to_end(&listed, submission) {
+            Err(unknown)
+                if who == Said::Signed && NotShown::of(&self.not_shown, submission).is_none() =>
+            {
                 return self.give_up(submission, reason, unknown);
             }
             one => one?,
         };
-        let standing = &one.told.listed.standing;
         let proposed = |sid: &&StudentId| standing.proposers().contains(sid);
         let spoke = |sid: &&StudentId| standing.said_by(sid) == Some(who);
         // Where only files are missing, it is for who has them to say.
         let sid = match standing.state {
-            ProposalState::Signed => one.here.iter().find(proposed),
-            _ => one.here.iter().find(spoke),
+            ProposalState::Signed => here.iter().find(proposed),
+            _ => here.iter().find(spoke),
         };
-        let Some(sid) = sid.or(one.here.first()).cloned() else {
+        let Some(sid) = sid.or(here.first()).cloned() else {
             return Err(unknown());
         };
         // Whoever means the other thing is told, instead of being taken at his word.

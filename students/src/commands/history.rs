@@ -12,7 +12,7 @@ use scb_protocol::message::proposal::CosignerStanding;
 use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
 
-use super::cosign::ProposalWords;
+use super::cosign::{ProposalWords, add_not_shown_to};
 use super::{Prepared, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Own};
@@ -33,16 +33,17 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     if common.json {
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
         let unfinished = unfinished::all_as_json(&told);
-        return say_json(&json!({
+        let mut json = json!({
             "time": rfc3339(told.time),
             "versions": versions,
             "unfinished": unfinished,
             "more_unfinished": told.more_unfinished,
             "proposals": waiting::all_as_json(&waiting),
-            "left_out": left_out,
             "lost": lost::all_as_json(&told.lost),
             "acknowledged": acknowledged::all_as_json(&told),
-        }));
+        });
+        add_not_shown_to(&mut json, left_out.iter());
+        return say_json(&json);
     }
     let words = Words(common.explain.language.language());
     waiting::say_left_out(&left_out, words)?;
@@ -87,6 +88,9 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
     for own in version.standings.iter().filter(|own| !is_out(own)) {
         say(&format!("  {:<9} {}", own.sid, words.standing(own)))?;
     }
+    if version.unjudged {
+        say(&words.line(words.rules(), words.unjudged()))?;
+    }
     for out in &version.detached {
         say(&format!("  {:<9} {}", out.sid, words.detached(out)))?;
     }
@@ -128,6 +132,7 @@ fn as_json(version: &ListedVersion) -> Value {
         "size": version.size,
         "files": version.files,
         "standings": version.standings.iter().map(standing).collect::<Vec<_>>(),
+        "unjudged": version.unjudged,
         "detached": version.detached.iter().map(detached_as_json).collect::<Vec<_>>(),
         "receipt_pending": !version.proved,
         "signatures": version.signatures.iter().map(signature_as_json).collect::<Vec<_>>(),
@@ -172,6 +177,21 @@ impl Words {
 
     fn receipt(self) -> &'static str {
         self.0.pick("receipt", "收據")
+    }
+
+    fn rules(self) -> &'static str {
+        self.0.pick("rules", "規則")
+    }
+
+    /// In the place of how late it was, and whether it counts.
+    fn unjudged(self) -> &'static str {
+        self.0.pick(
+            "NOT SHOWN: what Blackboard has stored of them is not what its log says. Whether this counts and how late it \
+             was is judged by nothing until that is mended; it stays handed in, with its time. Tell your teacher at \
+             once (rules_altered)",
+            "不予顯示：Blackboard 所儲存的規則與其日誌所載不符。修正前不會判定此版本是否計算在內或遲交多久；\
+             提交及其時間不受影響。請立即通知老師（rules_altered）",
+        )
     }
 
     fn bytes(self, bytes: u64) -> String {

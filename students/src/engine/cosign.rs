@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::client::{
-    ExpectOutcome, ExpectSigned, Member, Outcome, Proposed, ProposedAnswer, SendingContent,
-    Session, SignedAnswer, ToldProposal, sign,
+    ExpectOutcome, ExpectSigned, LeftOut, Member, Outcome, Proposed, ProposedAnswer,
+    SendingContent, Session, SignedAnswer, ToldProposal, sign,
 };
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
 use scb_protocol::receipt::VerifiedReceipt;
@@ -58,8 +58,8 @@ pub struct ToldProposals {
     pub time: UnixTime,
     /// The latest first.
     pub told: Vec<ToldProposal>,
-    /// Those of which nothing can be told: what Blackboard has stored of them was altered.
-    pub left_out: Vec<SubmissionId>,
+    /// Those that are not shown, and why.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it; what

@@ -10,7 +10,7 @@ use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{check_size, within};
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::Label;
-use scb_protocol::{Code, Fact, Step};
+use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
 use super::announced::KeptAnnouncement;
@@ -32,6 +32,8 @@ pub struct ToldAssignments {
     pub announced: Vec<KeptAnnouncement>,
     /// Of which Blackboard tells nothing, as what it has stored of them is not what its log says.
     pub altered: Vec<AlteredAssignment>,
+    /// Why others are not told: the rules that Blackboard tells are not those that it has signed.
+    pub unsigned: Vec<Refusal>,
 }
 
 /// One of several that are open.
@@ -69,8 +71,11 @@ impl ToldAssignments {
     ) -> Result<&ListedAssignment, Error> {
         match self.open(course, assignment)[..] {
             [one] => Ok(one),
-            [] => Err(Error::NothingOpen {
-                course: course.cloned(),
+            [] => Err(match self.unsigned.first() {
+                Some(unsigned) => unsigned.clone().into(),
+                None => Error::NothingOpen {
+                    course: course.cloned(),
+                },
             }),
             ref several => Err(Error::SeveralOpen {
                 open: several
@@ -82,6 +87,14 @@ impl ToldAssignments {
                     .collect(),
             }),
         }
+    }
+
+    /// By rules that were not signed nothing is handed in.
+    fn check_signed(&self, (course, assignment): &(Label, Label)) -> Result<(), Refusal> {
+        let place = format!("{course}/{assignment}");
+        let mut unsigned = self.unsigned.iter();
+        let is_it = |why: &&Refusal| why.params.get("assignment") == Some(&place);
+        unsigned.find(is_it).map_or(Ok(()), |why| Err(why.clone()))
     }
 
     /// The one that is named, open or not, or the only one that is open; none where what is named is
@@ -163,7 +176,7 @@ impl Talk<'_, '_> {
         course: Option<Label>,
     ) -> Result<(Session, ToldAssignments), Error> {
         let (mut listed, mut altered, mut from) = (Vec::new(), Vec::new(), Some(0));
-        let mut announced = Vec::new();
+        let (mut announced, mut unsigned) = (Vec::new(), Vec::new());
         let mut time = self.clock.now();
         for _ in 0..MAX_QUESTIONS {
             let Some(next) = from else { break };
@@ -175,6 +188,7 @@ impl Talk<'_, '_> {
             (session, time, from) = (open, answer.time, answer.next);
             listed.extend(answer.listed);
             altered.extend(answer.altered);
+            unsigned.extend(answer.unsigned);
             announced.extend(answer.announced);
         }
         let told = ToldAssignments {
@@ -182,6 +196,7 @@ impl Talk<'_, '_> {
             listed,
             announced: self.keep_announced(announced)?,
             altered,
+            unsigned,
         };
         Ok((session, told))
     }
@@ -216,6 +231,7 @@ impl Talk<'_, '_> {
                 place(one)
             }
         };
+        told.check_signed(&place)?;
         hand_in.rules = ToldRules::of(&told, &place);
         Ok((session, place))
     }
@@ -291,6 +307,9 @@ impl Engine {
             told => told?,
         };
         check_size(chosen.files(), self.setup.max_bytes().unwrap_or(u64::MAX))?;
+        if let Some(place) = course.cloned().zip(assignment.cloned()) {
+            told.check_signed(&place)?;
+        }
         let Some(one) = told.meant(course, assignment)? else {
             return Ok(());
         };

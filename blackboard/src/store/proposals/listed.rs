@@ -4,13 +4,14 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::message::blackboard::that_fit;
-use scb_protocol::message::proposal::ListedProposal;
+use scb_protocol::message::blackboard::Room;
+use scb_protocol::message::proposal::{ListedProposal, UnjudgedProposal};
 use scb_protocol::receipt::SignedEntry;
 use scb_protocol::statement::SubmissionId;
 
-use super::standing::list_one;
+use super::standing::{list_one, look_to_end};
 use super::{known, named};
+use crate::store::listing::Sign;
 use crate::store::{Error, Store};
 
 /// How long it is told what has become of a proposal, in seconds.
@@ -23,8 +24,17 @@ pub(crate) struct Told {
     pub(crate) count: usize,
     /// As many as fit into a message.
     pub(crate) listed: Vec<ListedProposal>,
+    /// Those among them of whose assignments the rules were altered.
+    pub(crate) unjudged: Vec<UnjudgedProposal>,
     /// Those among them that were altered.
     pub(crate) left_out: Vec<SubmissionId>,
+}
+
+/// What is told of one.
+enum Tale {
+    Whole(Box<ListedProposal>),
+    Unjudged(Box<UnjudgedProposal>),
+    LeftOut(SubmissionId),
 }
 
 impl Store {
@@ -48,31 +58,53 @@ impl Store {
         let since = from_seconds(now.as_secs().saturating_sub(TOLD));
         let list = move |connection: &Connection| {
             let named = named::naming(connection, &asking, since)?;
-            let (mut failed, mut left_out) = (Ok(()), Vec::new());
-            let listed = named.iter().skip(from).map_while(|one| {
-                let stored = known(connection, *one);
-                let listed =
-                    stored.and_then(|stored| list_one(connection, stored, &asking, (now, &sign)));
-                match listed {
-                    Ok(listed) => Some(Some(listed)),
-                    Err(error) if error.is_of_one() => {
-                        tracing::error!("the proposal {one} is left out: {error}");
-                        left_out.push(*one);
-                        Some(None)
-                    }
-                    Err(error) => {
-                        failed = Err(error);
-                        None
-                    }
-                }
-            });
-            let listed = that_fit(listed.flatten());
-            failed.map(|()| Told {
+            let mut told = Told {
                 count: named.len(),
-                listed,
-                left_out,
-            })
+                listed: Vec::new(),
+                unjudged: Vec::new(),
+                left_out: Vec::new(),
+            };
+            let mut room = Room::beside::<SubmissionId>(&[]);
+            for one in named.into_iter().skip(from) {
+                match tell(connection, one, &asking, (now, &sign))? {
+                    Tale::Whole(one) if room.takes(&one) => told.listed.push(*one),
+                    Tale::Unjudged(one) if room.takes(&one) => told.unjudged.push(*one),
+                    Tale::LeftOut(one) if room.takes(&one) => told.left_out.push(one),
+                    _ => break,
+                }
+            }
+            Ok(told)
         };
         self.database.read(list).await
+    }
+}
+
+/// One that was altered keeps nobody from the others, nor do altered rules.
+fn tell(
+    connection: &Connection,
+    submission: SubmissionId,
+    asking: &[StudentId],
+    (now, sign): (UnixTime, &Sign),
+) -> Result<Tale, Error> {
+    let listed = known(connection, submission).and_then(|stored| {
+        match list_one(connection, stored.clone(), asking, (now, sign)) {
+            Err(Error::RulesAltered { course, assignment }) => {
+                let standing = look_to_end(connection, stored, asking, now)?.standing;
+                let unjudged = UnjudgedProposal {
+                    course,
+                    assignment,
+                    standing,
+                };
+                Ok(Tale::Unjudged(Box::new(unjudged)))
+            }
+            listed => Ok(Tale::Whole(Box::new(listed?))),
+        }
+    });
+    match listed {
+        Err(error) if error.is_of_one() => {
+            tracing::error!("the proposal {submission} is left out: {error}");
+            Ok(Tale::LeftOut(submission))
+        }
+        listed => listed,
     }
 }

@@ -9,7 +9,7 @@ use scb_protocol::rules::{Found, admit};
 use scb_protocol::{Refusal, from_seconds};
 
 use super::rows::{self, Stored};
-use super::standing::look;
+use super::standing::{look, look_to_end};
 use super::{End, MAX_WAITING, Signing, enter, known, moment, name_of, named};
 use crate::quota::Quota;
 use crate::store::error::told;
@@ -169,7 +169,7 @@ pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<Propos
     if !end.members.iter().all(|sid| stored.names(sid)) {
         return Err(Error::NoProposal { submission });
     }
-    let standing = look(transaction, stored.clone(), &end.members, end.at)?.standing;
+    let standing = look_to_end(transaction, stored.clone(), &end.members, end.at)?.standing;
     match standing.state {
         ProposalState::Waiting => {}
         ProposalState::Signed if is_without_files(&standing, end) => {}
@@ -196,7 +196,7 @@ pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<Propos
     let index = enter(transaction, &stored.statement, end.at, entry)?;
     rows::say(transaction, end, (said, &members), index)?;
     rows::end(transaction, submission, state, end.at)?;
-    Ok(look(
+    Ok(look_to_end(
         transaction,
         known(transaction, submission)?,
         &end.members,

@@ -25,10 +25,34 @@ pub(super) fn look(
     now: UnixTime,
 ) -> Result<Proposal, Error> {
     let assigned = assigned_for(connection, &stored, asking, now)?;
+    stand(connection, stored, assigned.as_ref(), now)
+}
+
+/// The same for who puts an end to it, which needs no rules: where those that are stored were altered it stands as if
+/// there were none.
+pub(super) fn look_to_end(
+    connection: &Connection,
+    stored: Stored,
+    asking: &[StudentId],
+    now: UnixTime,
+) -> Result<Proposal, Error> {
+    let assigned = match assigned_for(connection, &stored, asking, now) {
+        Err(Error::RulesAltered { .. }) => None,
+        assigned => assigned?,
+    };
+    stand(connection, stored, assigned.as_ref(), now)
+}
+
+fn stand(
+    connection: &Connection,
+    stored: Stored,
+    assigned: Option<&Assigned>,
+    now: UnixTime,
+) -> Result<Proposal, Error> {
     let record = versions::answer(connection, stored.submission())?;
     let number = record.map(|record| record.number());
     let waits_until = stored.kept.waits_until;
-    let until = match (stored.kept.signed, &assigned) {
+    let until = match (stored.kept.signed, assigned) {
         (None, Some(assigned)) => {
             signable_until(&assigned.rules, &assigned.extensions, waits_until)
         }

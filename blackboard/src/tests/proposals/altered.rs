@@ -29,7 +29,8 @@ fn swapped(work: &Work) -> Vec<u8> {
 async fn listed(machine: &mut Machine<'_>) -> (Vec<SubmissionId>, Vec<SubmissionId>) {
     let proposals = machine.proposals().await;
     let told = proposals.told.iter().map(|one| one.statement.submission);
-    (told.collect(), proposals.left_out)
+    let left_out = proposals.left_out.iter().map(|one| one.submission);
+    (told.collect(), left_out.collect())
 }
 
 #[tokio::test]

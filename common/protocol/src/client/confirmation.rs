@@ -179,8 +179,10 @@ pub struct ExpectAssignments {
 pub struct Assignments {
     /// The time by Blackboard's clock.
     pub time: UnixTime,
-    /// From the one that was asked for on.
+    /// From the one that was asked for on, without those that are not what was signed.
     pub listed: Vec<ListedAssignment>,
+    /// Of each of these why: `rules_unsigned`.
+    pub unsigned: Vec<Refusal>,
     /// What Blackboard has signed of them: the rules of each in their order, and extensions after them.
     pub announced: Vec<SignedAnnouncement>,
     /// With the first: those of which nothing is told, as what is stored of them was altered.
@@ -194,8 +196,8 @@ impl ExpectAssignments {
     ///
     /// # Errors
     ///
-    /// The server's refusal, `unexpected_message`, `rules_unsigned` if what is told is not what it has
-    /// signed, or `server_misbehaved`: there are more, but none was told.
+    /// The server's refusal, `unexpected_message`, or `server_misbehaved`: there are more, but none was told. One
+    /// that is not what was signed keeps nobody from the others.
     pub fn handle(self, reply: Reply, now: UnixTime) -> Result<(Session, Assignments), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Assignments {
@@ -214,14 +216,21 @@ impl ExpectAssignments {
                 .with("expected", "an assignment")
                 .with("got", "none"));
         }
-        let mut announced = Vec::new();
-        for one in &assignments {
-            announced.extend(check_listed(one, self.session.trust(), now)?);
+        let (mut listed, mut unsigned, mut announced) = (Vec::new(), Vec::new(), Vec::new());
+        for one in assignments {
+            match check_listed(&one, self.session.trust(), now) {
+                Ok(signed) => {
+                    announced.extend(signed);
+                    listed.push(one);
+                }
+                Err(why) => unsigned.push(why),
+            }
         }
         let answer = Assignments {
             time: from_seconds(time),
             announced,
-            listed: assignments,
+            listed,
+            unsigned,
             altered,
             next: (reached < count).then_some(reached),
         };

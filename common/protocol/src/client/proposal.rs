@@ -11,7 +11,9 @@ use super::{ExpectReceipt, Session, SignedCommitment};
 use crate::announcement::{SignedAnnouncement, check_proposed};
 use crate::commitment::{Stated, VerifiedCommitment};
 use crate::message::blackboard::{Received, Reply, Request};
-use crate::message::proposal::{CosignerStanding, ListedProposal, ProposalStanding, Reason, Said};
+use crate::message::proposal::{
+    CosignerStanding, ListedProposal, ProposalStanding, Reason, Said, UnjudgedProposal,
+};
 use crate::message::{Reply as _, unexpected};
 use crate::statement::{Statement, SubmissionId};
 use crate::time::from_seconds;
@@ -128,6 +130,39 @@ pub struct ToldProposal {
     pub announced: Vec<SignedAnnouncement>,
 }
 
+/// A proposal that is not shown, which keeps nobody from the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The submission ID that its statement has.
+    pub submission: SubmissionId,
+    /// `stored_damaged`: what Blackboard has stored of it was altered, or a signature that it shows is not one of the
+    /// proposal; `rules_altered`, `rules_unsigned`: so it is with the rules of its assignment.
+    pub why: Refusal,
+    /// How it stands, where only rules are wrong: whoever ends it needs none.
+    pub standing: Option<ProposalStanding>,
+}
+
+impl LeftOut {
+    fn damaged(submission: SubmissionId) -> Self {
+        Self {
+            submission,
+            why: Refusal::new(Code::StoredDamaged, Step::Six).with("submission", submission),
+            standing: None,
+        }
+    }
+}
+
+impl From<UnjudgedProposal> for LeftOut {
+    fn from(one: UnjudgedProposal) -> Self {
+        let place = format!("{}/{}", one.course, one.assignment);
+        Self {
+            submission: one.standing.submission,
+            why: Refusal::new(Code::RulesAltered, Step::Six).with("assignment", place),
+            standing: Some(one.standing),
+        }
+    }
+}
+
 /// Some of the proposals, as Blackboard tells of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposals {
@@ -135,9 +170,8 @@ pub struct Proposals {
     pub time: UnixTime,
     /// From the one that was asked for on.
     pub told: Vec<ToldProposal>,
-    /// Those of which nothing can be told: what Blackboard has stored of them was altered, or a signature
-    /// that it shows is not one of the proposal.
-    pub left_out: Vec<SubmissionId>,
+    /// Those that are not shown.
+    pub left_out: Vec<LeftOut>,
     /// From where to ask on; `None` if these were the last.
     pub next: Option<u32>,
 }
@@ -148,32 +182,32 @@ impl ExpectProposals {
     /// # Errors
     ///
     /// The server's refusal, `unexpected_message`, or `server_misbehaved`: what it tells of a
-    /// proposal is not about its statement, or there are more and none was told; `rules_unsigned` if the rules
-    /// that it tells are others than it has signed. One that cannot be shown keeps nobody from the others.
+    /// proposal is not about its statement, or there are more and none was told. One that cannot be shown, as by
+    /// rules that were not signed, keeps nobody from the others.
     pub fn handle(self, reply: Reply, now: UnixTime) -> Result<(Session, Proposals), Refusal> {
         let reply = reply.accepted()?;
         let Reply::Proposals {
             time,
             count,
             proposals,
-            mut left_out,
+            left_out,
+            unjudged,
         } = reply
         else {
             return Err(unexpected("proposals", &reply, Step::Six));
         };
-        let listed = proposals.len().saturating_add(left_out.len());
+        let listed = proposals.len() + left_out.len() + unjudged.len();
         let listed = u32::try_from(listed).unwrap_or(u32::MAX);
         let reached = self.from.saturating_add(listed);
         if listed == 0 && reached < count {
             return Err(misbehaved("there are more proposals, but none was told"));
         }
         let mut told = Vec::new();
+        let damaged = left_out.into_iter().map(LeftOut::damaged);
+        let mut left_out: Vec<_> = damaged.collect();
+        left_out.extend(unjudged.into_iter().map(LeftOut::from));
         for one in proposals {
-            let submission = one.standing.submission;
-            match self.read(one, now)? {
-                Some(one) => told.push(one),
-                None => left_out.push(submission),
-            }
+            told.extend(self.read(one, now, &mut left_out)?);
         }
         let answer = Proposals {
             time: from_seconds(time),
@@ -186,15 +220,33 @@ impl ExpectProposals {
 
     /// Nobody is shown, or signs, what is meant for another service; nor what is shown with a signature of
     /// something else, or by other rules than were signed.
-    fn read(&self, listed: ListedProposal, now: UnixTime) -> Result<Option<ToldProposal>, Refusal> {
+    fn read(
+        &self,
+        listed: ListedProposal,
+        now: UnixTime,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Result<Option<ToldProposal>, Refusal> {
         let statement = Statement::parse(listed.statement.as_bytes())?;
         about(&listed.standing, &statement)?;
         if statement.service != *self.session.service() {
             return Err(misbehaved("a proposal is for another service"));
         }
-        let announced = check_proposed(&listed, &statement, self.session.trust(), now)?;
-        let proved = proved(&listed, &self.session.trust);
-        Ok(proved.map(|proved| ToldProposal {
+        let announced = match check_proposed(&listed, &statement, self.session.trust(), now) {
+            Ok(announced) => announced,
+            Err(why) => {
+                left_out.push(LeftOut {
+                    submission: statement.submission,
+                    why,
+                    standing: Some(listed.standing),
+                });
+                return Ok(None);
+            }
+        };
+        let Some(proved) = proved(&listed, &self.session.trust) else {
+            left_out.push(LeftOut::damaged(statement.submission));
+            return Ok(None);
+        };
+        Ok(Some(ToldProposal {
             statement,
             listed,
             proved,

@@ -11,7 +11,7 @@ pub use super::history::{
     ListedDetached, ListedFile, ListedUnfinished, ListedVersion, OwnStanding,
 };
 pub use super::proof::CarriedProof;
-use super::proposal::{ListedProposal, ProposalStanding, Reason};
+use super::proposal::{ListedProposal, ProposalStanding, Reason, UnjudgedProposal};
 use super::{messages, replies};
 use crate::assurance::Mode;
 use crate::log_leaf::LogName;
@@ -330,6 +330,9 @@ replies! {
             /// Those among them of which nothing is told: what is stored of them was altered.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             left_out: Vec<SubmissionId>,
+            /// Those among them that are told without rules, as what is stored of these was altered.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            unjudged: Vec<UnjudgedProposal>,
         }
         /// Step 6: the statement is recorded durably with the signatures that came; its files may
         /// come.

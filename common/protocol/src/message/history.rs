@@ -81,6 +81,9 @@ pub struct ListedVersion {
     pub files: Vec<ListedFile>,
     /// How it stands for those who ask, and nobody else.
     pub standings: Vec<OwnStanding>,
+    /// Whether that is told of nobody: what is stored of the rules of the assignment was altered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
     /// For whom it does not count any more, whoever asks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detached: Vec<ListedDetached>,

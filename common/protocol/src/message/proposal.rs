@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::object::objects;
 use crate::receipt::SignedEntry;
 use crate::rules::{Extension, Rules, Title};
-use crate::statement::{SubmissionId, SubmissionNumber};
+use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::time::{as_rfc3339, as_rfc3339_if_any};
 use crate::values::Der;
 
@@ -237,4 +237,22 @@ pub struct ListedProposal {
     pub signatures: Option<Der>,
 }
 
-objects!(CosignerStanding, ProposalStanding, ListedProposal);
+/// A proposal that is not shown: what is stored of the rules of its assignment was altered, and nothing is judged by
+/// that. It is ended as any other one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct UnjudgedProposal {
+    /// The course.
+    pub course: Label,
+    /// The assignment.
+    pub assignment: Label,
+    /// How it stands, whatever the rules say.
+    pub standing: ProposalStanding,
+}
+
+objects!(
+    CosignerStanding,
+    ProposalStanding,
+    ListedProposal,
+    UnjudgedProposal
+);

@@ -2,18 +2,18 @@
 //! is verified later.
 
 use scb_protocol::announcement::{Said, VerifiedAnnouncement, is_announcement};
-use scb_protocol::client::ToldProposal;
+use scb_protocol::client::Proposals;
 use scb_protocol::commitment::is_commitment;
 use scb_protocol::log_leaf::{Closed, Entry, Leaf, LogName};
 use scb_protocol::message;
 use scb_protocol::message::blackboard::{ListedAssignment, Reply};
 use scb_protocol::message::proposal::{
-    CosignerStanding, ListedProposal, ProposalStanding, ProposalState,
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, UnjudgedProposal,
 };
 use scb_protocol::receipt::{SignedEntry, file};
 use scb_protocol::rejection::is_rejection;
 use scb_protocol::rules::{Extended, Extension, Rules, Terms};
-use scb_protocol::{Code, Refusal, Step, from_seconds};
+use scb_protocol::{Code, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity};
 
 use crate::desk::{answered_to, told};
@@ -183,11 +183,23 @@ fn what_is_told_otherwise_than_it_is_signed_is_refused() {
     for (what, alter) in alterations {
         let mut listed = good.clone();
         alter(&mut listed);
-        let refused = answered_to(&group, told(1, vec![listed])).unwrap_err();
+        // That one is not told; the others are.
+        let both = vec![listed, good.clone()];
+        let answer = answered_to(&group, told(2, both)).unwrap();
+        assert_eq!(answer.listed, std::slice::from_ref(&good), "{what}");
+        assert_eq!(answer.announced.len(), 2, "{what}");
+        let [refused] = &answer.unsigned[..] else {
+            panic!("{what}: {answer:?}");
+        };
         assert_eq!(refused.code, Code::RulesUnsigned, "{what}: {refused:?}");
         assert_eq!(refused.params["assignment"], "CSCI3150/lab-1");
     }
-    answered_to(&group, told(1, vec![good])).unwrap();
+    assert!(
+        answered_to(&group, told(1, vec![good]))
+            .unwrap()
+            .unsigned
+            .is_empty()
+    );
 }
 
 fn other(rules: &Rules) -> Rules {
@@ -229,17 +241,18 @@ fn proposed(group: &Group<'_>, listed: &ListedAssignment) -> ListedProposal {
     }
 }
 
-/// What the client makes of it.
-fn offered(group: &Group<'_>, proposal: ListedProposal) -> Result<ToldProposal, Refusal> {
+/// What the client makes of them.
+fn offered(group: &Group<'_>, proposals: Vec<ListedProposal>) -> Proposals {
     let (expect, _) = group.run().session().ask_proposals(0);
     let reply = Reply::Proposals {
         time: group.campus.now().as_secs(),
-        count: 1,
-        proposals: vec![proposal],
+        count: 2,
+        proposals,
         left_out: Vec::new(),
+        unjudged: Vec::new(),
     };
     let answer = expect.handle(reply, group.campus.now());
-    answer.map(|(_, mut answer)| answer.told.remove(0))
+    answer.unwrap().1
 }
 
 #[test]
@@ -248,7 +261,7 @@ fn who_is_to_sign_is_shown_no_rules_but_those_that_were_signed() {
     let group = Group::of(&campus, &THREE[..1]);
     let listed = announced(&group, messages::listed());
     let good = proposed(&group, &listed);
-    let told = offered(&group, good.clone()).unwrap();
+    let told = offered(&group, vec![good.clone()]).told.remove(0);
     let said: Vec<_> = told.announced.iter().collect();
     assert_eq!(said.len(), 2);
     assert_eq!(
@@ -272,9 +285,14 @@ fn who_is_to_sign_is_shown_no_rules_but_those_that_were_signed() {
     for (what, alter) in alterations {
         let mut proposal = good.clone();
         alter(&mut proposal);
-        let refused = offered(&group, proposal).unwrap_err();
-        assert_eq!(refused.code, Code::RulesUnsigned, "{what}: {refused:?}");
-        assert_eq!(refused.step, Step::Six);
+        // The others are shown, and whoever says no to this one needs no rules.
+        let answer = offered(&group, vec![proposal.clone(), good.clone()]);
+        assert_eq!(answer.told, std::slice::from_ref(&told), "{what}");
+        let [left_out] = &answer.left_out[..] else {
+            panic!("{what}: {answer:?}");
+        };
+        assert_eq!(left_out.why.code, Code::RulesUnsigned, "{what}");
+        assert_eq!(left_out.standing.as_ref(), Some(&proposal.standing));
     }
     // A server of before signs nothing: that is told as what it is.
     let before = ListedProposal {
@@ -282,5 +300,35 @@ fn who_is_to_sign_is_shown_no_rules_but_those_that_were_signed() {
         extended: Vec::new(),
         ..good
     };
-    assert!(offered(&group, before).unwrap().announced.is_empty());
+    assert!(offered(&group, vec![before]).told[0].announced.is_empty());
+}
+
+#[test]
+fn whoever_says_no_to_a_proposal_needs_no_rules_of_it() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let good = proposed(&group, &announced(&group, messages::listed()));
+    let (expect, _) = group.run().session().ask_proposals(0);
+    let unjudged = UnjudgedProposal {
+        course: "CSCI3150".parse().unwrap(),
+        assignment: "lab-2".parse().unwrap(),
+        standing: good.standing.clone(),
+    };
+    let reply = Reply::Proposals {
+        time: group.campus.now().as_secs(),
+        count: 3,
+        proposals: vec![good],
+        left_out: vec![unjudged.standing.submission],
+        unjudged: vec![unjudged.clone()],
+    };
+    let (_, answer) = expect.handle(reply, group.campus.now()).unwrap();
+    assert_eq!((answer.told.len(), answer.next), (1, None));
+    let [damaged, altered] = &answer.left_out[..] else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(damaged.why.code, Code::StoredDamaged);
+    assert_eq!(damaged.standing, None);
+    assert_eq!(altered.why.code, Code::RulesAltered);
+    assert_eq!(altered.why.params["assignment"], "CSCI3150/lab-2");
+    assert_eq!(altered.standing, Some(unjudged.standing));
 }

@@ -1,8 +1,9 @@
 //! What the list of assignments says, in two languages.
 
 use rustls_pki_types::UnixTime;
-use scb_cli::local_time;
+use scb_cli::{local_time, printable};
 use scb_explain::{Language, length, width};
+use scb_protocol::Refusal;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::rules::{Extension, Groups, Rules, Standing};
 use scb_protocol::{counted, grouped};
@@ -91,6 +92,20 @@ impl Words {
             Language::Chinese => format!(
                 "{place} 未有列出：Blackboard 所儲存的作業規則與其日誌所載不符，不會據此作出任何判定。\
                  請立即通知老師。（rules_altered）"
+            ),
+        }
+    }
+
+    /// What is told by rules that were not signed.
+    pub(super) fn unsigned(self, why: &Refusal) -> String {
+        let place = why.params.get("assignment");
+        let place = printable(place.map_or("", String::as_str));
+        match self.0 {
+            Language::English => format!(
+                "{place} is not shown: the rules that Blackboard tells are not those that it has signed. Believe no                  deadline that is shown elsewhere, and tell your IT service. (rules_unsigned)"
+            ),
+            Language::Chinese => format!(
+                "{place} 未有列出：Blackboard 所說的規則與它所簽署的不符。勿信別處所示的限期，並通知資訊科技部門。                 （rules_unsigned）"
             ),
         }
     }

@@ -135,20 +135,6 @@ impl Words {
         )
     }
 
-    /// Nothing is shown of one that was altered; the others are.
-    pub(crate) fn left_out(self, submission: &SubmissionId) -> String {
-        match self.0 {
-            Language::English => format!(
-                "{submission}: NOT SHOWN, what Blackboard has stored of it is not what was proposed; nobody can \
-                 sign it or end it. Tell your teacher; whoever proposed it types the same `student submit` \
-                 again, which proposes it anew"
-            ),
-            Language::Chinese => format!(
-                "{submission}：不予顯示，Blackboard 所儲存的與所提出的不符；無人可簽署或終止。請告知老師；提出者再執行同一 `student submit` 指令，即可重新提出"
-            ),
-        }
-    }
-
     pub(super) fn skipped(self, submission: &SubmissionId) -> String {
         match self.0 {
             Language::English => {

@@ -2,9 +2,9 @@
 
 use scb_cli::{local_time, note, say};
 use scb_explain::Language;
-use scb_protocol::client::ToldProposal;
+use scb_protocol::client::{LeftOut, ToldProposal};
 use scb_protocol::message::proposal::ProposalState;
-use scb_protocol::statement::{Label, SubmissionId};
+use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
 use super::Words;
@@ -17,8 +17,8 @@ pub(super) fn ask(
     group: &Group,
     (course, assignment): &(Option<Label>, Option<Label>),
     observer: &mut Observer<'_>,
-) -> Result<(Vec<ToldProposal>, Vec<SubmissionId>), Error> {
-    let (mut waiting, mut left_out) = (Vec::<ToldProposal>::new(), Vec::new());
+) -> Result<(Vec<ToldProposal>, Vec<LeftOut>), Error> {
+    let (mut waiting, mut left_out) = (Vec::<ToldProposal>::new(), Vec::<LeftOut>::new());
     let is_meant = |one: &ToldProposal| {
         let statement = &one.statement;
         one.listed.standing.state.is_open()
@@ -29,9 +29,10 @@ pub(super) fn ask(
     };
     for sid in group.ids() {
         let answer = engine.proposals(sid, observer)?;
-        for submission in answer.left_out {
-            if !left_out.contains(&submission) {
-                left_out.push(submission);
+        for one in answer.left_out {
+            let mut known = left_out.iter();
+            if known.all(|known| known.submission != one.submission) {
+                left_out.push(one);
             }
         }
         for one in answer.told {
@@ -46,9 +47,9 @@ pub(super) fn ask(
 }
 
 /// Those of which Blackboard shows nothing.
-pub(super) fn say_left_out(left_out: &[SubmissionId], words: Words) -> Result<(), Error> {
-    for submission in left_out {
-        note(&ProposalWords::of(words.0).left_out(submission))?;
+pub(super) fn say_left_out(left_out: &[LeftOut], words: Words) -> Result<(), Error> {
+    for one in left_out {
+        note(&ProposalWords::of(words.0).left_out(one))?;
     }
     Ok(())
 }

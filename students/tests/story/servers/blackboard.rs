@@ -84,6 +84,7 @@ async fn statement(
                     count: 0,
                     proposals: Vec::new(),
                     left_out: Vec::new(),
+                    unjudged: Vec::new(),
                 };
                 connection.send(&reply).await?;
                 state = *next;

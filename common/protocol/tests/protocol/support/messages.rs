@@ -355,6 +355,7 @@ pub(crate) fn version() -> ListedVersion {
             late: 3600,
             costs: 10,
         }],
+        unjudged: false,
         detached: vec![ListedDetached {
             sid: THREE[1].parse().unwrap(),
             at: 1_772_430_000,
@@ -438,6 +439,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
                 signatures: Some(Der::new(vec![0x30, 0])),
             }],
             left_out: Vec::new(),
+            unjudged: Vec::new(),
         },
         Proposed {
             proposal: standing(),
