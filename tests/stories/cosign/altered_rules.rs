@@ -46,7 +46,7 @@ fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
     assert!(told.stdout.contains(&sound) && !told.stdout.contains(&altered));
     let json = machines.listed(SIDS[2]);
     assert_eq!(json["left_out"][0], altered.as_str());
-    let hidden = &json["not_shown"][0];
+    let hidden = &json["held_back"][0];
     assert_eq!(
         (&hidden["code"], &hidden["assignment"], &hidden["state"]),
         (

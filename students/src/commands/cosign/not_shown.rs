@@ -84,7 +84,7 @@ pub(in crate::commands) fn add_to<'a>(
         .into_iter()
         .map(|id| json!(id))
         .collect();
-    object["not_shown"] = not_shown.into_iter().map(one).collect();
+    object["held_back"] = not_shown.into_iter().map(one).collect();
 }
 
 impl Words {
