@@ -64,6 +64,54 @@ fn history(campus: &Campus) -> Value {
 }
 
 #[test]
+fn what_was_altered_of_it_meanwhile_stops_nobody_and_history_says_what_helps() {
+    let (campus, report) = campus();
+    let file = killed(&campus, &report);
+    let recorded = verify(&campus, &file, &["--json"]).succeeded().json();
+    let database = campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let write = |sql: &str| assert_eq!(database.execute(sql, []).unwrap(), 1, "{sql}");
+    let leaf = "SELECT leaf FROM log_entries WHERE kind = 'committed'";
+    let leaf: Vec<u8> = database.query_row(leaf, [], |row| row.get(0)).unwrap();
+
+    // The entry itself: nothing here knows any more when that was, but the file that is kept.
+    write(
+        "UPDATE log_entries SET leaf = \
+         CAST(replace(CAST(leaf AS TEXT), 'verified', 'tokens') AS BLOB) WHERE kind = 'committed'",
+    );
+    for (lang, helps) in [
+        ("en", "hand in a copy under another file name now"),
+        ("zh-Hant", "以另一檔名的副本提交"),
+    ] {
+        let shown = campus.student(&["history", "--lang", lang]).succeeded();
+        let shown = shown.stdout;
+        assert!(shown.contains(helps), "{shown}");
+        assert!(shown.contains(file.to_str().unwrap()), "{shown}");
+    }
+    assert_eq!(history(&campus)["unfinished"][0]["damaged"], true);
+    let same = ["submit", "--ids", SAMPLE, &report, "--json"];
+    campus.student(&same).refused(5, "stored_damaged");
+    let copy = version(campus.outside());
+    campus
+        .student(&["submit", "--ids", SAMPLE, &copy])
+        .succeeded();
+    let back = "UPDATE log_entries SET leaf = ? WHERE kind = 'committed' AND number = 1";
+    assert_eq!(database.execute(back, [leaf]).unwrap(), 1);
+
+    // What a row beside it says: it goes on, as of then.
+    write(
+        "UPDATE commitments SET upload_until = 0, committed_at = 0, log_index = 0 WHERE log_index = 1",
+    );
+    let told = history(&campus);
+    assert_eq!(told["unfinished"][0]["damaged"], false, "{told:#}");
+    let told = campus.student(&same).succeeded().json();
+    let receipt = told["receipt"].as_str().unwrap().to_owned();
+    let receipt = verify(&campus, Path::new(&receipt), &["--json"]);
+    let receipt = receipt.succeeded().json();
+    assert_eq!(receipt["committed_at"], recorded["committed_at"]);
+}
+
+#[test]
 fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     let (campus, report) = campus();
     let file = killed(&campus, &report);

@@ -1,16 +1,20 @@
 //! What the log says of a commitment, whatever its row says: nobody is refused under a signature, or told
-//! another time, for a row that somebody altered.
+//! another time, for a row that somebody altered. Where the log has it, it goes on.
+
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
+use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{Error, as_integer, as_list, commitment, log};
+use super::{Error, as_list, commitment, log};
 
 /// The commitment under the ID of this statement, and what it is about by the log. Where that is this very
-/// statement and the row has another one, the row is put right.
+/// statement it counts as the log says, and a row that says something else is put right.
 ///
 /// # Errors
 ///
@@ -23,19 +27,18 @@ pub(super) fn of(
     let Some((found, kept)) = commitment::find(transaction, submission)? else {
         return Ok(None);
     };
-    if kept == bytes || !is_entered(transaction, (statement, bytes), found)? {
-        check(transaction, submission, (found, &kept))?;
-        return Ok(Some((found, kept)));
+    let Some(entered) = entered(transaction, (statement, bytes), found)? else {
+        let (_, commitment) = check(transaction, submission, (found, &kept))?;
+        return Ok(Some((commitment, kept)));
+    };
+    if entered != found || kept != bytes {
+        tracing::error!(
+            "what was recorded of the commitment {submission} was altered; its statement came again, which the log \
+             has, and is written back with what the log says of it"
+        );
+        commitment::put_right(transaction, (submission, bytes), entered)?;
     }
-    check_window(transaction, statement, found)?;
-    tracing::error!(
-        "the statement of the commitment {submission} was altered; the one that is in the log came again, \
-         and is written back"
-    );
-    let sql = "UPDATE commitments SET statement = ? WHERE submission = ?";
-    let mut update = transaction.prepare_cached(sql)?;
-    update.execute(params![bytes, submission.as_bytes()])?;
-    Ok(Some((found, bytes.to_vec())))
+    Ok(Some((entered, bytes.to_vec())))
 }
 
 /// Refuses a statement that the log has under this ID, and no row has any more: it would get another time, or be
@@ -55,73 +58,85 @@ pub(super) fn check_unknown(connection: &Connection, statement: &Statement) -> R
 }
 
 /// As the index has it: where and how are to be written as there.
-const BEGUN: &str = "SELECT 1 FROM log_entries INDEXED BY log_entries_begun \
+const BEGUN: &str = "SELECT number FROM log_entries INDEXED BY log_entries_begun \
     WHERE log = (SELECT id FROM logs WHERE origin = ?1) AND kind IN ('committed', 'proposed') \
     AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
-    THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2 LIMIT 1";
+    THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2";
 
-/// Compares a row with the entry that was made with it, and gives its statement.
+/// The statement of a row, and since when and until when it counts by the log.
 ///
 /// # Errors
 ///
-/// [`Error::ProposalAltered`], [`Error::Storage`].
+/// [`Error::ProposalAltered`] if the log has no such statement under this ID, [`Error::Storage`].
 pub(super) fn check(
     connection: &Connection,
     submission: SubmissionId,
     (found, kept): (Commitment, &[u8]),
-) -> Result<Statement, Error> {
+) -> Result<(Statement, Commitment), Error> {
     let altered = || Error::ProposalAltered { submission };
     let statement = Statement::parse(kept).map_err(|_| altered())?;
-    let is_it = statement.submission == submission;
-    if !is_it || !is_entered(connection, (&statement, kept), found)? {
+    if statement.submission != submission {
         return Err(altered());
     }
-    check_window(connection, &statement, found)?;
-    Ok(statement)
+    let entered = entered(connection, (&statement, kept), found)?;
+    Ok((statement, entered.ok_or_else(altered)?))
 }
 
-/// Whether this very statement was committed then, by the entry that the row names.
-fn is_entered(
+/// Since when, and by which entry, this very statement is committed by the log, whatever the row says; nothing of what
+/// the log does not have.
+fn entered(
     connection: &Connection,
     (statement, bytes): (&Statement, &[u8]),
     found: Commitment,
-) -> Result<bool, Error> {
+) -> Result<Option<Commitment>, Error> {
     let name = LogName::of(statement).map_err(Error::Leaf)?;
-    let Some(leaf) = log::sound_leaf(connection, &name, found.index)? else {
-        return Ok(false);
-    };
-    let is_it = |leaf: Leaf| match leaf.entry {
-        Entry::Committed(committed) => {
-            leaf.at == found.at
-                && committed.submission == statement.submission
-                && committed.statement_sha256 == Fingerprint::of(bytes)
-        }
+    let mut query = connection.prepare_cached(BEGUN)?;
+    let key = [name.to_string(), statement.submission.to_string()];
+    let numbers = query.query_map(key, |row| row.get::<_, i64>(0))?;
+    let sha256 = Fingerprint::of(bytes);
+    let is_it = |leaf: &Leaf| match &leaf.entry {
+        Entry::Committed(one) => one.statement_sha256 == sha256,
         _ => false,
     };
-    Ok(Leaf::parse(&leaf).is_ok_and(is_it))
+    let mut entered = None;
+    for number in numbers {
+        let number = number?.unsigned_abs();
+        let leaf = log::sound_leaf(connection, &name, number)?;
+        let leaf = leaf.and_then(|leaf| Leaf::parse(&leaf).ok());
+        entered = entered.or(leaf.filter(|leaf| leaf.index == number && is_it(leaf)));
+    }
+    let Some(leaf) = entered else {
+        return Ok(None);
+    };
+    Ok(Some(Commitment {
+        index: leaf.index,
+        at: leaf.at,
+        upload_until: window(connection, statement, found.upload_until)?,
+    }))
 }
 
-/// The log does not say how long files may come; two tables do, as long as that counts.
-fn check_window(
+/// Until when its files may come. The log does not say that; its row does and, as long as that counts, one for each of
+/// its members. What most of them say counts, and of as many the latest: nobody's files are refused for one row.
+fn window(
     connection: &Connection,
     statement: &Statement,
-    found: Commitment,
-) -> Result<(), Error> {
-    let sql = "SELECT count(*) FROM backlog WHERE sid IN (SELECT value FROM json_each(?)) \
-               AND submission = ? AND upload_until <> ?";
-    let (submission, sids) = (
-        statement.submission,
-        as_list(statement.members.iter().map(|one| &one.sid)),
-    );
-    let until = as_integer(found.upload_until.as_secs());
-    let key = params![sids, submission.as_bytes(), until];
-    let others: i64 = connection
-        .prepare_cached(sql)?
-        .query_one(key, |row| row.get(0))?;
-    match others {
-        0 => Ok(()),
-        _ => Err(Error::ProposalAltered { submission }),
+    in_row: UnixTime,
+) -> Result<UnixTime, Error> {
+    let sql = "SELECT upload_until FROM backlog \
+               WHERE sid IN (SELECT value FROM json_each(?)) AND submission = ?";
+    let sids = as_list(statement.members.iter().map(|one| &one.sid));
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map(params![sids, statement.submission.as_bytes()], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    let mut said = BTreeMap::from([(in_row.as_secs(), 1)]);
+    for row in rows {
+        *said.entry(row?.unsigned_abs()).or_insert(0) += 1;
     }
+    let most = said
+        .into_iter()
+        .max_by_key(|(until, number)| (*number, *until));
+    Ok(most.map_or(in_row, |(until, _)| from_seconds(until)))
 }
 
 #[cfg(test)]

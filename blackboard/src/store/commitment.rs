@@ -115,6 +115,24 @@ pub(super) fn insert(
     };
     Ok(CommitOutcome::Committed(commitment, carried(signed)?))
 }
+/// The row says again what the log says, with the statement that the log has.
+pub(super) fn put_right(
+    transaction: &Transaction<'_>,
+    (submission, bytes): (SubmissionId, &[u8]),
+    entered: Commitment,
+) -> Result<(), Error> {
+    let sql = "UPDATE commitments SET statement = ?, committed_at = ?, log_index = ?, upload_until = ? \
+               WHERE submission = ?";
+    transaction.prepare_cached(sql)?.execute(params![
+        bytes,
+        as_integer(entered.at.as_secs()),
+        as_integer(entered.index),
+        as_integer(entered.upload_until.as_secs()),
+        submission.as_bytes(),
+    ])?;
+    Ok(())
+}
+
 
 /// The entry of a commitment as it was signed when it was made. `sign` signs it now if that was before
 /// entries were, or if the signature was altered since; then, too, it stays as it is.

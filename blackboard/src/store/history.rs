@@ -221,7 +221,7 @@ fn version(
             _ => Vec::new(),
         },
         proved: is_proved(connection, number)?,
-        signatures: proposals::said(connection, statement.submission)?,
+        signatures: proposals::said(connection, statement)?,
     }))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
+mod accepted;
 mod last;
 mod listed;
 mod logged;
@@ -389,17 +390,17 @@ pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16
     rows::open(connection, now)
 }
 
-/// What each member has said of it, and over which connection; nobody of what was no proposal. One that
-/// was altered says nothing.
+/// What each member has said of what is handed in, and over which connection; nobody of what was no proposal. Of one
+/// that was altered it is told by the log.
 pub(super) fn said(
     connection: &Connection,
-    submission: SubmissionId,
+    statement: &Statement,
 ) -> Result<Vec<CosignerStanding>, Error> {
-    match rows::find(connection, submission) {
+    match rows::find(connection, statement.submission) {
         Ok(found) => Ok(found.map_or_else(Vec::new, |stored| stored.standings())),
         Err(error @ Error::ProposalAltered { .. }) => {
-            tracing::error!("left out of a history: {error}");
-            Ok(Vec::new())
+            tracing::error!("told by the log: {error}");
+            accepted::signed(connection, statement)
         }
         Err(error) => Err(error),
     }

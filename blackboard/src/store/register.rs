@@ -9,6 +9,7 @@ use scb_cli::Home;
 use scb_protocol::log_leaf::{Accepted, Entry, LogName};
 use scb_protocol::receipt::{SignedLeaf, accepted_entry};
 use scb_protocol::rules::admit;
+use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_storage::{ContentStore, StoredContents};
 
@@ -291,7 +292,13 @@ impl Register {
                         versions::repeat(transaction, submission, record.number())?;
                         return Ok(record);
                     }
-                    if let Some((found, _)) = commitment::find(transaction, submission)? {
+                    if let Some((row, _)) = commitment::find(transaction, submission)? {
+                        // As the log says, whatever became of the row meanwhile.
+                        let found = Commitment {
+                            index: draft.committed.index.unwrap_or(row.index),
+                            at: draft.committed.at,
+                            ..row
+                        };
                         superseded::check(transaction, &draft.statement, found, draft.accepted_at)?;
                     }
                     groups::check_kept(transaction, &draft)?;

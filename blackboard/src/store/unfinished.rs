@@ -5,7 +5,7 @@ use scb_certs::StudentId;
 use scb_protocol::message::blackboard::{ListedFile, ListedUnfinished};
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{Error, Own, commitment};
+use super::{Error, Own, as_committed, commitment};
 
 /// Most of them that are told.
 const MOST: usize = 16;
@@ -61,12 +61,19 @@ fn listed(
     connection: &Connection,
     submission: SubmissionId,
 ) -> Result<Option<ListedUnfinished>, Error> {
-    let Some((commitment, bytes)) = commitment::find(connection, submission)? else {
+    let Some((found, bytes)) = commitment::find(connection, submission)? else {
         return Ok(None);
     };
-    let Ok(statement) = Statement::parse(&bytes) else {
-        tracing::error!("left out of a history: the statement of {submission} was altered");
-        return Ok(None);
+    let checked = as_committed::check(connection, submission, (found, &bytes));
+    let damaged = matches!(checked, Err(Error::ProposalAltered { .. }));
+    let (statement, commitment) = match (checked, Statement::parse(&bytes)) {
+        (Ok(sound), _) => sound,
+        (Err(Error::ProposalAltered { .. }), Ok(statement)) => (statement, found),
+        (Err(Error::ProposalAltered { .. }), Err(_)) => {
+            tracing::error!("left out of a history: the statement of {submission} was altered");
+            return Ok(None);
+        }
+        (Err(error), _) => return Err(error),
     };
     let members = statement.members.iter();
     Ok(Some(ListedUnfinished {
@@ -74,6 +81,7 @@ fn listed(
         members: members.map(|member| member.sid.clone()).collect(),
         committed_at: commitment.at.as_secs(),
         until: commitment.upload_until.as_secs(),
+        damaged,
         file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
         size: statement.files.size(),
         files: ListedFile::few_of(&statement.files),

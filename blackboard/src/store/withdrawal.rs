@@ -22,8 +22,8 @@ pub(super) fn withdraw(
 ) -> Result<ProposalStanding, Error> {
     let submission = end.submission;
     let found = commitment::find(transaction, submission)?;
-    let (commitment, bytes) = found.ok_or(Error::NoProposal { submission })?;
-    let statement = as_committed::check(transaction, submission, (commitment, &bytes))?;
+    let (found, bytes) = found.ok_or(Error::NoProposal { submission })?;
+    let (statement, commitment) = as_committed::check(transaction, submission, (found, &bytes))?;
     check_named(&statement, &end.members)?;
     if let Some(at) = given_up(transaction, &statement)? {
         let members = statement.members.iter().map(|member| member.sid.clone());

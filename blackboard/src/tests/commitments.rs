@@ -5,13 +5,14 @@ use std::time::Duration;
 use rusqlite::Connection;
 use scb_protocol::Code;
 use scb_protocol::commitment::VerifiedCommitment;
+use scb_protocol::message::proposal::ProposalState;
 
 use super::campus::Campus;
 use super::closing::due;
 use super::group::Group;
 use super::proposals::{A, B, Machine, happened};
 use super::uploads::{again, interrupted};
-use super::withdrawals::give_up;
+use super::withdrawals::{give_up, history};
 use crate::store::Store;
 
 /// The file that its members keep after this attempt, on a connection of its own.
@@ -106,35 +107,74 @@ async fn a_statement_that_was_altered_here_is_put_right_by_the_one_that_comes_ag
     assert!(verified(&campus, &first).followed_by(&receipt).is_ok());
 }
 
+/// Each alters what a row says of a commitment besides its statement.
+const OF_ROWS: [&str; 6] = [
+    "committed_at = committed_at - 60",
+    "committed_at = committed_at + 60",
+    "log_index = log_index - 1",
+    // Until when its files may come is over.
+    "upload_until = upload_until - 999999",
+    "upload_until = upload_until + 999999",
+    "statement = x'00', log_index = 0, committed_at = 0, upload_until = 0",
+];
+
 #[tokio::test]
-async fn nobody_is_refused_under_a_signature_for_a_commitment_that_was_altered() {
+async fn a_commitment_of_which_a_row_says_otherwise_goes_on_as_the_log_says() {
     let campus = Campus::open().await;
     let group = interrupted(&campus).await;
-    let before = happened(&campus);
-    for (altered, undone) in [
-        (
-            "committed_at = committed_at - 60",
-            "committed_at = committed_at + 60",
-        ),
-        ("log_index = log_index - 1", "log_index = log_index + 1"),
-        // Until when its files may come is over.
-        (
-            "upload_until = upload_until - 999999",
-            "upload_until = upload_until + 999999",
-        ),
-    ] {
+    let row = || -> (i64, i64, i64, Vec<u8>) {
+        let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+        let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments";
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        connection.query_row(sql, [], read).unwrap()
+    };
+    let (first, before, said) = (kept(&group).await, row(), happened(&campus));
+    let told = history(&campus, &[A]).await.unfinished;
+    for altered in OF_ROWS {
         sql(&campus, &format!("UPDATE commitments SET {altered}"));
-        let refusal = again(&group).commit().await.unwrap_err();
-        assert_eq!(refusal.code, Code::StoredDamaged, "{altered}: {refusal}");
-        assert!(refusal.rejection.is_none() && refusal.sid.is_none());
-        let refusal = give_up(&mut again(&group), group.submission)
-            .await
-            .unwrap_err();
-        assert_eq!(refusal.code, Code::StoredDamaged, "{altered}: {refusal}");
-        assert_eq!(happened(&campus), before, "{altered}");
-        sql(&campus, &format!("UPDATE commitments SET {undone}"));
+        if !altered.contains("statement") {
+            let now = history(&campus, &[A]).await.unfinished;
+            assert_eq!(now, told, "{altered}: what students are told");
+        }
+        assert!(kept(&group).await == first, "{altered}");
+        assert_eq!(row(), before, "{altered}: it is put right");
+        assert_eq!(happened(&campus), said, "{altered}");
     }
-    again(&group).hand_in().await.unwrap();
+    // What one member's place in the backlog says is outvoted as well.
+    let one = "UPDATE backlog SET upload_until = 0 WHERE sid = ?";
+    let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    assert_eq!(connection.execute(one, [A]).unwrap(), 1);
+    assert!(kept(&group).await == first);
+    assert_eq!(row(), before);
+    let receipt = again(&group).hand_in().await.unwrap();
+    let receipt = group.verify(&receipt);
+    assert!(verified(&campus, &first).followed_by(&receipt).is_ok());
+}
+
+#[tokio::test]
+async fn so_it_is_given_up_and_what_the_log_does_not_have_is_told_as_damaged() {
+    let campus = Campus::open().await;
+    let group = interrupted(&campus).await;
+    let keep = "CREATE TABLE kept AS SELECT leaf, number FROM log_entries";
+    sql(&campus, keep);
+    sql(
+        &campus,
+        "UPDATE log_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'verified', 'tokens') AS BLOB) \
+         WHERE kind = 'committed'",
+    );
+    let told = history(&campus, &[A]).await.unfinished;
+    assert!(told[0].damaged, "{told:?}");
+    let refusal = again(&group).commit().await.unwrap_err();
+    assert_eq!(refusal.code, Code::StoredDamaged, "{refusal}");
+    assert!(refusal.rejection.is_none() && refusal.sid.is_none());
+    sql(
+        &campus,
+        "UPDATE log_entries SET leaf = (SELECT leaf FROM kept WHERE kept.number = log_entries.number); \
+         DROP TABLE kept; UPDATE commitments SET upload_until = 0, committed_at = 0",
+    );
+    let ended = give_up(&mut again(&group), group.submission).await;
+    assert_eq!(ended.unwrap().state, ProposalState::Withdrawn);
 }
 
 #[tokio::test]

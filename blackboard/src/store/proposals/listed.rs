@@ -5,12 +5,13 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::Room;
-use scb_protocol::message::proposal::{ListedProposal, UnjudgedProposal};
+use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, UnjudgedProposal};
 use scb_protocol::receipt::SignedEntry;
 use scb_protocol::statement::SubmissionId;
 
-use super::standing::{list_one, look_to_end};
-use super::{known, named};
+use super::rows::Stored;
+use super::standing::{list_accepted, list_one, look_to_end};
+use super::{accepted, known, named};
 use crate::store::listing::Sign;
 use crate::store::{Error, Store};
 
@@ -79,32 +80,69 @@ impl Store {
     }
 }
 
-/// One that was altered keeps nobody from the others, nor do altered rules.
+/// One that was altered keeps nobody from the others, nor do altered rules. What is handed in is told by its record,
+/// whatever was altered of the proposal that it was.
 fn tell(
     connection: &Connection,
     submission: SubmissionId,
     asking: &[StudentId],
-    (now, sign): (UnixTime, &Sign),
+    at: (UnixTime, &Sign),
 ) -> Result<Tale, Error> {
-    let listed = known(connection, submission).and_then(|stored| {
-        match list_one(connection, stored.clone(), asking, (now, sign)) {
-            Err(Error::RulesAltered { course, assignment }) => {
-                let standing = look_to_end(connection, stored, asking, now)?.standing;
-                let unjudged = UnjudgedProposal {
-                    course,
-                    assignment,
-                    standing,
-                };
-                Ok(Tale::Unjudged(Box::new(unjudged)))
-            }
-            listed => Ok(Tale::Whole(Box::new(listed?))),
+    let told = match known(connection, submission) {
+        Ok(stored) => of_stored(connection, stored, asking, at),
+        Err(error @ Error::ProposalAltered { .. }) => {
+            of_record(connection, (submission, error), asking, at.0)
         }
-    });
-    match listed {
+        Err(error) => Err(error),
+    };
+    match told {
         Err(error) if error.is_of_one() => {
             tracing::error!("the proposal {submission} is left out: {error}");
             Ok(Tale::LeftOut(submission))
         }
-        listed => listed,
+        told => told,
+    }
+}
+
+fn of_stored(
+    connection: &Connection,
+    stored: Stored,
+    asking: &[StudentId],
+    (now, sign): (UnixTime, &Sign),
+) -> Result<Tale, Error> {
+    let listed = list_one(connection, stored.clone(), asking, (now, sign));
+    told(listed, || {
+        Ok(look_to_end(connection, stored, asking, now)?.standing)
+    })
+}
+
+fn of_record(
+    connection: &Connection,
+    (submission, error): (SubmissionId, Error),
+    asking: &[StudentId],
+    now: UnixTime,
+) -> Result<Tale, Error> {
+    let Some(accepted) = accepted::standing(connection, submission, asking)? else {
+        return Err(error);
+    };
+    tracing::error!("the proposal {submission} is told as it was handed in: {error}");
+    let standing = accepted.1.clone();
+    told(list_accepted(connection, accepted, now), || Ok(standing))
+}
+
+/// Where the rules were altered nothing is told but how it stands.
+fn told(
+    listed: Result<ListedProposal, Error>,
+    standing: impl FnOnce() -> Result<ProposalStanding, Error>,
+) -> Result<Tale, Error> {
+    match listed {
+        Err(Error::RulesAltered { course, assignment }) => {
+            Ok(Tale::Unjudged(Box::new(UnjudgedProposal {
+                course,
+                assignment,
+                standing: standing()?,
+            })))
+        }
+        listed => Ok(Tale::Whole(Box::new(listed?))),
     }
 }

@@ -129,10 +129,10 @@ const SAID: &str = "SELECT number, commitment, leaf FROM log_entries INDEXED BY 
     THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2";
 
 /// What was said of one proposal, by their numbers; those that are what the log commits to.
-struct Entries(BTreeMap<u64, Leaf>);
+pub(super) struct Entries(BTreeMap<u64, Leaf>);
 
 impl Entries {
-    fn of(
+    pub(super) fn of(
         connection: &Connection,
         name: &LogName,
         submission: SubmissionId,
@@ -201,6 +201,17 @@ impl Entries {
             }),
             Said::Declined | Said::Withdrawn => self.at(index, at).is_some(),
         }
+    }
+
+    /// When this member has signed, and who was verified on that connection.
+    pub(super) fn signed_by(&self, sid: &StudentId) -> Option<(UnixTime, &[StudentId])> {
+        let mut leaves = self.0.values();
+        leaves.find_map(|leaf| match &leaf.entry {
+            Entry::Signed(signed) if signed.members.contains(sid) => {
+                Some((leaf.at, signed.members.as_slice()))
+            }
+            _ => None,
+        })
     }
 
     fn signed(&self, index: u64, at: UnixTime) -> Option<&Signed> {

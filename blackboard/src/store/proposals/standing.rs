@@ -8,13 +8,14 @@ use scb_protocol::message::blackboard::that_fit;
 use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
 use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 use scb_protocol::server::join_delivered;
+use scb_protocol::statement::Statement;
 use scb_protocol::values::Der;
 
 use super::Proposal;
 use super::rows::Stored;
 use super::signing::refused;
 use crate::store::listing::{AnnouncedRules, Sign, announced};
-use crate::store::{Error, assignments, versions};
+use crate::store::{Error, Record, assignments, versions};
 
 /// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
 /// signed. Others' are not told, not even by the time until which it waits.
@@ -24,7 +25,8 @@ pub(super) fn look(
     asking: &[StudentId],
     now: UnixTime,
 ) -> Result<Proposal, Error> {
-    let assigned = assigned_for(connection, &stored, asking, now)?;
+    let shown = shown_to(&stored, asking);
+    let assigned = assigned_for(connection, &stored.statement, &shown, now)?;
     stand(connection, stored, assigned.as_ref(), now)
 }
 
@@ -36,7 +38,8 @@ pub(super) fn look_to_end(
     asking: &[StudentId],
     now: UnixTime,
 ) -> Result<Proposal, Error> {
-    let assigned = match assigned_for(connection, &stored, asking, now) {
+    let shown = shown_to(&stored, asking);
+    let assigned = match assigned_for(connection, &stored.statement, &shown, now) {
         Err(Error::RulesAltered { .. }) => None,
         assigned => assigned?,
     };
@@ -103,7 +106,8 @@ pub(super) fn list_one(
 ) -> Result<ListedProposal, Error> {
     let submission = stored.submission();
     // An assignment of which anybody has signed something is not removed.
-    let assigned = assigned_for(connection, &stored, asking, now)?;
+    let shown = shown_to(&stored, asking);
+    let assigned = assigned_for(connection, &stored.statement, &shown, now)?;
     let assigned = assigned.ok_or(Error::ProposalAltered { submission })?;
     let course_title = assignments::course_title(connection, &stored.statement.course)?;
     let proposal = look(connection, stored.clone(), asking, now)?;
@@ -136,6 +140,34 @@ pub(super) fn list_one(
     }))
 }
 
+/// What is handed in, by its record alone: all of its members have signed.
+pub(super) fn list_accepted(
+    connection: &Connection,
+    (record, standing): (Record, ProposalStanding),
+    now: UnixTime,
+) -> Result<ListedProposal, Error> {
+    let (statement, submission) = (record.statement(), standing.submission);
+    let altered = || Error::ProposalAltered { submission };
+    let members: Vec<_> = statement
+        .members
+        .iter()
+        .map(|one| one.sid.clone())
+        .collect();
+    let assigned = assigned_for(connection, statement, &members, now)?.ok_or_else(altered)?;
+    let bytes = record.statement_bytes().to_vec();
+    Ok(fitted(ListedProposal {
+        statement: String::from_utf8(bytes).map_err(|_| altered())?,
+        course_title: assignments::course_title(connection, &statement.course)?,
+        rules: assigned.rules,
+        entry: None,
+        extensions: assigned.extensions,
+        extended: Vec::new(),
+        refused: None,
+        signatures: Some(Der::new(record.signatures().to_vec())),
+        standing,
+    }))
+}
+
 /// What would not fit into a message is told unsigned, extensions first: nobody is kept from what he is to sign
 /// by how large it is.
 fn fitted(mut listed: ListedProposal) -> ListedProposal {
@@ -147,18 +179,17 @@ fn fitted(mut listed: ListedProposal) -> ListedProposal {
     listed
 }
 
-/// The assignment, with the extensions of those who ask and of those who have signed.
+/// The assignment, with the extensions of those to whom they are shown.
 fn assigned_for(
     connection: &Connection,
-    stored: &Stored,
-    asking: &[StudentId],
+    statement: &Statement,
+    shown: &[StudentId],
     now: UnixTime,
 ) -> Result<Option<Assigned>, Error> {
-    let found = assignments::look_up(connection, &stored.statement, now)?;
+    let found = assignments::look_up(connection, statement, now)?;
     let Found::Assigned(mut assigned) = found else {
         return Ok(None);
     };
-    let shown = shown_to(stored, asking);
     assigned
         .extensions
         .retain(|extension| shown.contains(&extension.sid));

@@ -6,6 +6,7 @@ use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
 use scb_protocol::{Code, Refusal};
 
+use super::super::withdrawals::history;
 use super::{A, B, C, Campus, Machine, Work, happened};
 
 fn database(campus: &Campus) -> Connection {
@@ -290,4 +291,65 @@ async fn who_has_spoken_is_not_asked_again_because_a_row_says_that_he_has_not() 
     database(&campus).execute_batch(undo).unwrap();
     b.sign(&work).await.unwrap().waits();
     c.sign(&work).await.unwrap().receipt();
+}
+
+/// Each alters rows of what is handed in.
+const HANDED_IN: [&str; 5] = [
+    "UPDATE proposals SET statement = x'00'",
+    "UPDATE proposals SET waits_until = signed_at - 100",
+    "UPDATE proposals SET ended = 'withdrawn', ended_at = signed_at",
+    "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL WHERE nth = 2",
+    "DELETE FROM deliveries",
+];
+
+#[tokio::test]
+async fn what_is_handed_in_is_told_so_whatever_its_rows_say() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(60));
+    let receipt = b.sign(&work).await.unwrap().receipt();
+    let number = b.verify(&receipt).number();
+    let (listed, versions) = (b.told().await, history(&campus, &[A]).await.versions);
+    for alteration in HANDED_IN {
+        let database = database(&campus);
+        database.pragma_update(None, "foreign_keys", false).unwrap();
+        for table in ["proposals", "cosigners", "deliveries"] {
+            let keep = format!("CREATE TEMP TABLE kept_{table} AS SELECT * FROM main.{table}");
+            database.execute_batch(&keep).unwrap();
+        }
+        assert!(database.execute(alteration, []).unwrap() > 0);
+        let answer = b.proposals().await;
+        assert_eq!(answer.left_out, [], "{alteration}");
+        let [one] = &answer.told[..] else {
+            panic!("{alteration}: {answer:?}");
+        };
+        let (now, before) = (&one.listed.standing, &listed[0].listed.standing);
+        assert_eq!(now.state, ProposalState::Accepted, "{alteration}");
+        assert_eq!(now.number, before.number, "{alteration}");
+        assert_eq!(now.members, before.members, "{alteration}: as the log says");
+        assert_eq!(now.proposed_at, before.proposed_at, "{alteration}");
+        assert_eq!(one.proved, listed[0].proved, "{alteration}");
+        let fetched = a.fetch(&work).await.unwrap();
+        assert_eq!(a.verify(&fetched).number(), number, "{alteration}");
+        let told = history(&campus, &[A]).await.versions;
+        assert_eq!(told, versions, "{alteration}");
+        for table in ["proposals", "cosigners", "deliveries"] {
+            let undo = format!(
+                "DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM kept_{table}"
+            );
+            database.execute_batch(&undo).unwrap();
+        }
+    }
+    // It is told to nobody else.
+    database(&campus).execute(HANDED_IN[0], []).unwrap();
+    let add = "UPDATE cosigners SET sid = ? WHERE nth = 2";
+    database(&campus).execute(add, [C]).unwrap();
+    let mut c = Machine::of(&campus, &[C]);
+    let answer = c.proposals().await;
+    assert_eq!((answer.told.len(), answer.left_out.len()), (0, 1));
 }

@@ -109,6 +109,9 @@ pub struct ListedUnfinished {
     pub committed_at: u64,
     /// Until when they may come, seconds since 1970-01-01 UTC.
     pub until: u64,
+    /// Whether what is stored of it is not what the log has: it may be refused as `stored_damaged`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
     /// All who signed it, in order.
     pub members: Vec<StudentId>,
     /// How many files it has.

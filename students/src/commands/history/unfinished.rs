@@ -31,6 +31,9 @@ pub(super) fn say_one(one: &ListedUnfinished, now: UnixTime, words: Words) -> Re
     if is_over(one, now) {
         return Ok(say(&words.line(words.state(), &words.over(&until)))?);
     }
+    if one.damaged {
+        return Ok(say(&words.line(words.state(), words.damaged()))?);
+    }
     say(&words.line(words.state(), &words.files_missing(&until)))?;
     let withdraw = format!("student withdraw {}", one.submission);
     Ok(say(&words.line(words.to_end(), &withdraw))?)
@@ -45,6 +48,7 @@ pub(super) fn all_as_json(told: &ToldHistory) -> Vec<Value> {
             "assignment": one.assignment,
             "committed_at": rfc3339(from_seconds(one.committed_at)),
             "until": rfc3339(from_seconds(one.until)),
+            "damaged": one.damaged,
             "members": one.members,
             "file_count": one.file_count,
             "size": one.size,
@@ -78,6 +82,17 @@ impl Words {
                 "已簽署並記錄，檔案如在 {until} 前送達即以此為準：再執行同一 `student submit` 指令，送出餘下部分"
             ),
         }
+    }
+
+    /// What helps, and what to say to whom.
+    fn damaged(self) -> &'static str {
+        self.0.pick(
+            "signed and recorded, but what Blackboard has stored of it was altered since. Type the same \
+             `student submit` again; if that is refused (stored_damaged), hand in a copy under another file name now, \
+             and tell your teacher: the log still says when this was recorded",
+            "已簽署並記錄，但 Blackboard 所儲存的內容其後被改動。請再執行同一 `student submit` 指令；如被拒絕\
+             （stored_damaged），請立即以另一檔名的副本提交，並告知老師：日誌仍載有此份的登記時間",
+        )
     }
 
     /// Of those that are not told.

@@ -327,6 +327,7 @@ fn unfinished() -> ListedUnfinished {
         assignment: version.assignment,
         committed_at: 1_772_424_000,
         until: 1_772_510_400,
+        damaged: false,
         members: version.members,
         file_count: version.file_count,
         size: version.size,
