@@ -71,7 +71,7 @@ pub(crate) use listing::ListedFor;
 pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
 pub(crate) use proposals::MOST_IN_A_DAY;
-pub(crate) use proposals::{End, Proposal, Signing, Window};
+pub(crate) use proposals::{End, Proposal, Signing, Told, Window};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_protocol::message::proposal::ListedProposal;
+use scb_certs::StudentId;
 use scb_protocol::server::AwaitAbsent;
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Refusal};
 
 use super::Shared;
-use crate::store::{Arrival, Error};
+use crate::store::{Arrival, Error, Told};
+
+/// So many times CUHK is asked for one attempt or list, about a few each time: each question is an entry of its log.
+const MOST_ROUNDS: usize = 8;
 
 impl Shared {
     /// What comes of an attempt to record what came then; of another one where the first was refused for the
@@ -30,51 +33,86 @@ impl Shared {
             arrival = arrival.just_now();
             outcome = attempt(arrival.clone()).await;
         }
-        if is_refused(&outcome, is_for_others)
-            && self.finds_suspended(vec![statement.clone()]).await?
-        {
-            outcome = attempt(arrival).await;
+        let mut asked = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            if !is_refused(&outcome, is_for_others) {
+                break;
+            }
+            match self.ask(vec![statement.clone()], &mut asked).await? {
+                Absent::Nobody => break,
+                Absent::Active => {}
+                Absent::Suspended => outcome = attempt(arrival.clone()).await,
+            }
         }
         outcome
     }
 
-    /// Asks CUHK about those for whom these statements' members would have to wait, all at once and about each
-    /// once. Where it cannot be asked, they are waited for.
-    async fn finds_suspended(&self, statements: Vec<Statement>) -> Result<bool, Error> {
+    /// A list of proposals in which nobody is refused for the sake of somebody whom CUHK calls suspended.
+    pub(super) async fn without_suspended<F>(&self, list: impl Fn() -> F) -> Result<Told, Error>
+    where
+        F: Future<Output = Result<Told, Error>>,
+    {
+        let (mut told, mut asked) = (list().await?, Vec::new());
+        for _ in 0..MOST_ROUNDS {
+            match self.ask(refused_for_others(&told), &mut asked).await? {
+                Absent::Nobody => break,
+                Absent::Active => {}
+                Absent::Suspended => told = list().await?,
+            }
+        }
+        Ok(told)
+    }
+
+    /// Asks CUHK about some of those for whom these statements' members would have to wait, beside those about whom it
+    /// was asked, about each once. Where it cannot be asked, they are waited for.
+    async fn ask(
+        &self,
+        statements: Vec<Statement>,
+        asked: &mut Vec<StudentId>,
+    ) -> Result<Absent, Error> {
         if statements.is_empty() {
-            return Ok(false);
+            return Ok(Absent::Nobody);
         }
         let (store, now) = (self.register.store(), self.clock.now());
-        let absent = store.waited_for(statements, now).await?;
+        let absent = store.waited_for(statements, asked.clone(), now).await?;
         if absent.is_empty() {
-            return Ok(false);
+            return Ok(Absent::Nobody);
         }
+        asked.extend(absent.iter().map(|one| one.sid.clone()));
         let Ok(look) = AwaitAbsent::new(&self.policy.service, absent) else {
-            return Ok(false);
+            return Ok(Absent::Nobody);
         };
         let Ok(answers) = self.authority.look(look.questions()).await else {
-            return Ok(false);
+            return Ok(Absent::Nobody);
         };
         let answers = answers.iter().map(Arc::as_ref);
         let suspended = look.suspended(answers, &self.authority.lists(), self.clock.now());
         if suspended.is_empty() {
-            return Ok(false);
+            return Ok(Absent::Active);
         }
         store.called_suspended(suspended, self.clock.now()).await?;
-        Ok(true)
+        Ok(Absent::Suspended)
     }
+}
 
-    /// Whether one of these would be refused for the sake of somebody whom CUHK calls suspended.
-    pub(super) async fn refuses_for_suspended(
-        &self,
-        proposals: &[ListedProposal],
-    ) -> Result<bool, Error> {
-        let refused = proposals
-            .iter()
-            .filter(|one| one.refused.as_deref().is_some_and(is_for_others));
-        let statements = refused.filter_map(|one| Statement::parse(one.statement.as_bytes()).ok());
-        self.finds_suspended(statements.collect()).await
-    }
+/// What CUHK says of those who are waited for.
+enum Absent {
+    /// There is nobody left to ask about, or it does not answer.
+    Nobody,
+    /// They are all active.
+    Active,
+    /// One of them is suspended.
+    Suspended,
+}
+
+/// What would be refused for the sake of somebody who is not here.
+fn refused_for_others(told: &Told) -> Vec<Statement> {
+    let refused = told
+        .listed
+        .iter()
+        .filter(|one| one.refused.as_deref().is_some_and(is_for_others));
+    let statements = refused.filter_map(|one| Statement::parse(one.statement.as_bytes()).ok());
+    statements.collect()
 }
 
 /// Whether the rules refuse it so.

@@ -225,10 +225,7 @@ impl Handler {
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let sign = self.shared.announces();
         let list = || store.proposals_for(asking(state), from, (now, sign.clone()));
-        let mut told = list().await?;
-        if self.shared.refuses_for_suspended(&told.listed).await? {
-            told = list().await?;
-        }
+        let told = self.shared.without_suspended(list).await?;
         let fact = Fact::ProposalsTold {
             proposals: told.listed.len(),
         };

@@ -155,7 +155,7 @@ impl<'a> Gone<'a> {
 
 impl Store {
     /// For whose sake members of these statements may be refused who are not here themselves, as CUHK is
-    /// asked about them.
+    /// asked about a few of them, beside those about whom it was.
     ///
     /// # Errors
     ///
@@ -163,10 +163,11 @@ impl Store {
     pub(crate) async fn waited_for(
         &self,
         statements: Vec<Statement>,
+        asked: Vec<StudentId>,
         now: UnixTime,
     ) -> Result<Vec<MemberQuestion>, Error> {
         self.database
-            .read(move |connection| groups::waited_for(connection, &statements, now))
+            .read(move |connection| groups::waited_for(connection, (&statements, &asked), now))
             .await
     }
 

@@ -66,10 +66,11 @@ pub(super) fn gone(
 const MOST_ASKED: usize = 8;
 
 /// With whom members of these statements have worked and who are not here, by their certificates of that work;
-/// each once, and one of each statement in turn: those of the first keep nobody from those of another.
+/// each once, and one of each statement in turn: those of the first keep nobody from those of another. Nobody who
+/// was asked about.
 pub(super) fn waited_for(
     connection: &Connection,
-    statements: &[Statement],
+    (statements, asked): (&[Statement], &[StudentId]),
     now: UnixTime,
 ) -> Result<Vec<MemberQuestion>, Error> {
     let mut left = Vec::new();
@@ -79,7 +80,10 @@ pub(super) fn waited_for(
     let mut found: Vec<MemberQuestion> = Vec::new();
     while !left.is_empty() && found.len() < MOST_ASKED {
         left.retain_mut(|of_one| {
-            let next = of_one.find(|one| found.iter().all(|known| known.sid != one.sid));
+            let is_new = |one: &MemberQuestion| {
+                !asked.contains(&one.sid) && found.iter().all(|known| known.sid != one.sid)
+            };
+            let next = of_one.find(is_new);
             let is_left = next.is_some();
             found.extend(next);
             is_left

@@ -24,6 +24,7 @@ use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
+pub(crate) use self::listed::Told;
 pub(crate) use self::logged::Window;
 pub(super) use self::named::signed_since;
 use self::rows::Stored;

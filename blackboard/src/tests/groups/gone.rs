@@ -202,7 +202,7 @@ async fn whom_cuhk_calls_suspended_binds_nobody_though_no_list_names_him() {
 }
 
 #[tokio::test]
-async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_a_few_and_about_each_once() {
+async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_each_once_and_about_no_more_than_64() {
     let campus = campus(Groups::Kept).await;
     let groups = ["11", "12", "13", "14", "15"];
     for nth in groups {
@@ -221,7 +221,42 @@ async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_a_few_and_about_each_
     let refused = told.iter().filter(|one| one.listed.refused.is_some());
     assert_eq!(refused.count(), 2 * groups.len());
     let asked = campus.cuhk.questions().split_off(before);
-    assert_eq!(asked, [1; 9], "herself, and eight of ten others");
+    assert_eq!(asked, [1; 11], "herself, and the ten others");
+}
+
+#[tokio::test]
+async fn of_many_who_are_waited_for_each_who_is_suspended_is_found_in_one_list() {
+    let campus = campus(Groups::Free).await;
+    let sids: Vec<_> = (200..220).map(|nth| format!("1155000{nth}")).collect();
+    let pairs: Vec<_> = sids
+        .chunks(2)
+        .map(|two| [two[0].as_str(), &two[1]])
+        .collect();
+    let mut works = Vec::new();
+    for [one, _] in &pairs {
+        let mut machine = Machine::of(&campus, &[one]);
+        let work = machine.work(&[one, CAROL], one.as_bytes());
+        machine.propose(&work).await.unwrap().waits();
+        works.push(work.submission());
+    }
+    // Each has handed in with somebody else since.
+    for pair in &pairs {
+        handed_in(&campus, pair).await;
+    }
+    set(&campus, Groups::Kept);
+    for (number, nth) in [(11, 0), (12, 9)] {
+        let suspended = pairs[nth][1].to_owned();
+        campus
+            .cuhk
+            .answer(Answer::Inactive(suspended, InactiveReason::Suspended));
+        let told = Machine::of(&campus, &[CAROL]).told().await;
+        assert_eq!(told.len(), pairs.len());
+        let taken = told.iter().filter(|one| one.listed.refused.is_none());
+        let taken: Vec<_> = taken.map(|one| one.statement.submission).collect();
+        assert_eq!(taken, [works[nth]]);
+        campus.certs.clock().advance(Duration::from_secs(3600));
+        publish(&campus, number, None).await;
+    }
 }
 
 #[tokio::test]
