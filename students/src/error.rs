@@ -15,7 +15,7 @@ use scb_protocol::statement::{
 };
 use scb_protocol::{Refusal, counted};
 
-use lists::{as_it_is, listed, none_of, proposed, some_of};
+use lists::{archive_refused, as_it_is, listed, none_of, proposed, some_of};
 pub(crate) use refused::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
     other_root, room_at,
@@ -48,7 +48,7 @@ pub enum Error {
     #[error("{}; {}", .0, as_it_is(.0))]
     ReceiptRefused(Refusal),
     /// An archive of an assignment does not verify.
-    #[error("{0}; as it is, the archive proves nothing")]
+    #[error("{}", archive_refused(.0))]
     ArchiveRefused(scb_protocol::export::ExportError),
     /// Something was to be compared with an archive of an assignment, or with a signed refusal, that
     /// is for receipts.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, SAMPLE, copy, judge, python, version};
+use crate::campus::{Campus, Ran, SAMPLE, copy, judge, program, python, version};
 use crate::witness::{home, put_back, until_seen};
 
 const OF: [&str; 4] = ["--course", "SANDBOX", "--assignment", "lab"];
@@ -110,6 +110,42 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
         );
         assert!(said.contains("\nlists      in force until "), "{said}");
     }
+}
+
+#[test]
+fn an_archive_under_another_root_is_not_called_worthless() {
+    let campus = campus();
+    let path = campus.outside().join("lab.zip");
+    archive(&campus, &path).succeeded();
+    let by_root = |root: &str| {
+        let mut student = program("student");
+        student.arg("--home").arg(campus.outside().join("nowhere"));
+        Ran::of(
+            student
+                .arg("verify")
+                .arg(&path)
+                .args(["--ca-fingerprint", root]),
+        )
+    };
+    let other = "ab".repeat(32);
+    let told = by_root(&other);
+    assert_eq!(told.exit, Some(3), "{told:#?}");
+    let said = format!("under another root: expected {other}; by another root than its own it");
+    assert!(told.stderr.contains(&said), "{told:#?}");
+    assert!(!told.stderr.contains("proves nothing"), "{told:#?}");
+    // What to type if it was CUHK's is said, and by that it verifies.
+    let (_, typed) = told.stderr.split_once("--ca-fingerprint ").unwrap();
+    let own = typed.split(';').next().unwrap();
+    by_root(own).succeeded();
+    let mut altered = fs::read(&path).unwrap();
+    let middle = altered.len() / 2;
+    altered[middle] ^= 1;
+    fs::write(&path, altered).unwrap();
+    let told = by_root(own);
+    assert!(
+        told.stderr.contains("the archive proves nothing"),
+        "{told:#?}"
+    );
 }
 
 /// The same archive after a Python program has had its way with the files in it.

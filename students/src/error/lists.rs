@@ -3,6 +3,7 @@
 use scb_certs::Fingerprint;
 use scb_cli::printable;
 use scb_protocol::Refusal;
+use scb_protocol::export::ExportError;
 use scb_protocol::statement::{FileEntry, Files};
 
 use super::other_root;
@@ -53,5 +54,15 @@ pub(super) fn as_it_is(refusal: &Refusal) -> &'static str {
     match other_root(refusal).is_some() {
         true => "by another root than its own it says nothing",
         false => "as it is, the receipt proves nothing",
+    }
+}
+
+/// The same of an archive, with what is wrong.
+pub(super) fn archive_refused(error: &ExportError) -> String {
+    match error.other_root() {
+        Some((_, expected)) => format!(
+            "it is under another root: {expected}; by another root than its own it says nothing"
+        ),
+        None => format!("{error}; as it is, the archive proves nothing"),
     }
 }

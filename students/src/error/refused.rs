@@ -77,13 +77,18 @@ pub(crate) fn is_about_log(refusal: &Refusal) -> bool {
     matches!(refusal.code, Code::LogForked | Code::LogIncomplete)
 }
 
+/// What to do about a receipt or an archive that might verify by this root.
+pub(super) fn of_other_root(root: &str, what: &str) -> String {
+    format!(
+        "if you know from a place that you trust that this was CUHK's root when it was made: \
+         --ca-fingerprint {root}; if it was not, the {what} is not of your university"
+    )
+}
+
 /// What the person at the keyboard can do about a refusal: more than the registry knows.
 pub(super) fn remedy_of(refusal: &Refusal) -> String {
     if let Some(root) = other_root(refusal) {
-        return format!(
-            "if you know from a place that you trust that this was CUHK's root when it was made: \
-             --ca-fingerprint {root}; if it was not, the receipt is not of your university"
-        );
+        return of_other_root(root, "receipt");
     }
     match &refusal.sid {
         _ if blames_clock(refusal) => MEND_CLOCK.to_owned(),

@@ -6,7 +6,7 @@ use scb_explain::{Language, nothing_changed};
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
-use super::refused::{MEND_CLOCK, is_recorded, remedy_of};
+use super::refused::{MEND_CLOCK, is_recorded, of_other_root, remedy_of};
 use crate::Recorded;
 use crate::speech::{failure, unchanged};
 
@@ -130,6 +130,10 @@ impl Error {
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
             Self::ArchiveAlone => "leave them out, or name a receipt; an archive has a receipt.zip for each submission".into(),
+            Self::ArchiveRefused(error) if error.other_root().is_some() => {
+                let (root, _) = error.other_root()?;
+                of_other_root(&root.to_string(), "archive")
+            }
             Self::ArchiveRefused(_) => {
                 "ask whoever gave you the archive for another copy, made by `blackboard submissions \
                  archive`; keep this one as evidence"

@@ -16,7 +16,7 @@ use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
 use crate::receipt::lists;
 use crate::receipt::log_proof::{seen, witnesses};
-use crate::receipt::roots::check_roots;
+use crate::receipt::roots::{check_roots, other_root};
 use crate::receipt::{Found, MAX_RECEIPT, WitnessPolicy, Witnessed};
 use crate::time::is_future;
 
@@ -30,6 +30,14 @@ pub struct ExportError(String);
 impl From<String> for ExportError {
     fn from(reason: String) -> Self {
         Self(reason)
+    }
+}
+
+impl ExportError {
+    /// The root with which it might verify, if that it is another than those that were named is why it does not; and what
+    /// was expected.
+    pub fn other_root(&self) -> Option<(Fingerprint, &str)> {
+        other_root(&self.0)
     }
 }
 

@@ -9,7 +9,7 @@ const ITS_ROOT: &str = "its root is ";
 
 /// The root with which it might verify, if that it is another is why it does not; and the rest of the
 /// reason.
-pub(super) fn other_root(reason: &str) -> Option<(Fingerprint, &str)> {
+pub(crate) fn other_root(reason: &str) -> Option<(Fingerprint, &str)> {
     let (root, rest) = reason.strip_prefix(ITS_ROOT)?.split_once(", ")?;
     Some((root.parse().ok()?, rest))
 }
