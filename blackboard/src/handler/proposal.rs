@@ -45,7 +45,7 @@ impl Handler {
             .as_secs()
             .saturating_add(self.shared.cosign_window.as_secs());
         let window = self.shared.upload_window;
-        let signing = Signing::new(&part, part.assurance(), now, window);
+        let signing = Signing::new(&part, part.assurance(), window);
         let register = self.shared.register.clone();
         let bounds = (from_seconds(until), self.shared.uploads.quota());
         let proposing = |arrival| register.propose(signing.clone(), arrival, bounds);
@@ -109,8 +109,7 @@ impl Handler {
         let confirmed = self.confirm_signers(&gathered).await?;
         let (came, shared) = (self.came, &self.shared);
         let signed = |arrival| {
-            let (now, window) = (shared.clock.now(), shared.upload_window);
-            let signing = Signing::new(&part, confirmed.assurance(), now, window);
+            let signing = Signing::new(&part, confirmed.assurance(), shared.upload_window);
             shared.register.sign(signing, arrival)
         };
         let standing = shared.with_absent((part.statement(), came), signed);

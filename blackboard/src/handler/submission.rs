@@ -142,7 +142,7 @@ impl Handler {
                     Arc::clone(&shared.clock),
                     Arc::clone(&shared.identity.borrow()),
                 );
-                let committal = shared.committal(&accepted, clock.now());
+                let committal = shared.committal(&accepted);
                 let sign = move |leaf| {
                     SignedLeaf::sign(leaf, (&identity.key, &identity.chain), clock.now())
                 };
@@ -211,16 +211,14 @@ impl Handler {
 }
 
 impl Shared {
-    /// What is recorded of a statement, if it is at this moment.
-    fn committal(&self, accepted: &AcceptedStatement, at: UnixTime) -> Committal {
-        let window = self.upload_window.as_secs();
+    /// What is recorded of a statement.
+    fn committal(&self, accepted: &AcceptedStatement) -> Committal {
         Committal {
             statement: accepted.statement().clone(),
             bytes: accepted.bytes().to_vec(),
             signatures: accepted.signatures().to_vec(),
             assurance: accepted.assurance(),
-            at,
-            upload_until: from_seconds(at.as_secs().saturating_add(window)),
+            upload_window: self.upload_window,
         }
     }
 }

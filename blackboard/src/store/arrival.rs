@@ -1,6 +1,8 @@
 //! When something that was signed had come, and by which moment it is judged and recorded.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_protocol::from_seconds;
@@ -49,18 +51,15 @@ impl Arrival {
         Self { came, ..self }
     }
 
-    /// The moment that counts of what this stands behind, and as long after it as `until` is after `at`.
-    pub(super) fn dated(
-        &self,
-        (at, until): (UnixTime, UnixTime),
-        assurance: &str,
-    ) -> (UnixTime, UnixTime) {
-        let (moment, window) = (
-            self.moment(assurance),
-            until.as_secs().saturating_sub(at.as_secs()),
-        );
-        let until = moment.as_secs().saturating_add(window);
-        (moment, from_seconds(until))
+    /// What was signed, by the moment that counts of it.
+    pub(super) fn dates<T: Arriving>(&self, signed: T) -> Dated<T> {
+        let at = self.moment(signed.assurance());
+        let window = signed.upload_window().as_secs();
+        Dated {
+            signed,
+            at,
+            upload_until: from_seconds(at.as_secs().saturating_add(window)),
+        }
     }
 
     /// The moment that counts: that one, where nothing but CUHK's answer was waited for since; now, if it took
@@ -73,5 +72,31 @@ impl Arrival {
         }
         let earliest = earliest_entry(assurance).unwrap_or(self.came);
         self.came.max(earliest).min(now)
+    }
+}
+
+/// What members have signed, and comes to be recorded.
+pub(super) trait Arriving {
+    /// What CUHK said of those who signed it.
+    fn assurance(&self) -> &str;
+    /// For how long its files may come after that.
+    fn upload_window(&self) -> Duration;
+}
+
+/// What was signed, with when that was.
+#[derive(Debug, Clone)]
+pub(super) struct Dated<T> {
+    signed: T,
+    /// When it is recorded.
+    pub(super) at: UnixTime,
+    /// Until when its files may come.
+    pub(super) upload_until: UnixTime,
+}
+
+impl<T> Deref for Dated<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.signed
     }
 }

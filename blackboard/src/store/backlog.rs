@@ -7,6 +7,7 @@ use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::statement::SubmissionId;
 
+use super::arrival::Dated;
 use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
 use super::{Committal, Error, as_integer};
 use crate::quota::{Backlog, Quota};
@@ -24,7 +25,7 @@ const PROPOSED_BYTES: &str = "CASE WHEN json_valid(CAST(statement AS TEXT)) THEN
 /// has something would add to what is too much of all.
 pub(super) fn enter(
     transaction: &Transaction<'_>,
-    committal: &Committal,
+    committal: &Dated<Committal>,
     quota: Quota,
 ) -> Result<(), Error> {
     let statement = &committal.statement;
@@ -98,7 +99,7 @@ pub(super) fn check(
 /// With how many other groups, himself alone among them, a student has work of this assignment unfinished.
 fn other_groups(
     connection: &Connection,
-    committal: &Committal,
+    committal: &Dated<Committal>,
     (sid, members): (&StudentId, &str),
 ) -> Result<u32, Error> {
     let sql = "SELECT count(DISTINCT members) FROM backlog \

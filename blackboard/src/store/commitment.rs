@@ -1,6 +1,7 @@
 //! The table of commitments: signed statements whose files were to follow.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
@@ -11,7 +12,8 @@ use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Mode, from_seconds};
 
-use super::{Arrival, Error, Record, as_integer, log};
+use super::arrival::{Arriving, Dated};
+use super::{Error, Record, as_integer, log};
 
 /// What is recorded of a statement before its files come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,24 +26,21 @@ pub struct Committal {
     pub signatures: Vec<u8>,
     /// What stood behind the members, and what it said.
     pub assurance: (Mode, String),
-    /// When it is committed.
-    pub at: UnixTime,
-    /// Until when the files may come.
-    pub upload_until: UnixTime,
+    /// For how long the files may come once it is committed.
+    pub upload_window: Duration,
+}
+
+impl Arriving for Committal {
+    fn assurance(&self) -> &str {
+        &self.assurance.1
+    }
+
+    fn upload_window(&self) -> Duration {
+        self.upload_window
+    }
 }
 
 impl Committal {
-    /// By the moment that counts of what came then; its files may come for as long.
-    pub(super) fn dated(self, arrival: &Arrival) -> Self {
-        let now = (self.at, self.upload_until);
-        let (at, upload_until) = arrival.dated(now, &self.assurance.1);
-        Self {
-            at,
-            upload_until,
-            ..self
-        }
-    }
-
     /// What the log says of it.
     fn entry(&self) -> Entry {
         let (mode, assurance) = &self.assurance;
@@ -85,7 +84,7 @@ pub(super) fn find(
 /// Records a commitment, here and in the log of its assignment, and has `sign` sign the entry.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
-    committal: &Committal,
+    committal: &Dated<Committal>,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {
     let upload_until = committal.upload_until;
@@ -115,6 +114,7 @@ pub(super) fn insert(
     };
     Ok(CommitOutcome::Committed(commitment, carried(signed)?))
 }
+
 /// The row says again what the log says, with the statement that the log has.
 pub(super) fn put_right(
     transaction: &Transaction<'_>,
@@ -132,7 +132,6 @@ pub(super) fn put_right(
     ])?;
     Ok(())
 }
-
 
 /// The entry of a commitment as it was signed when it was made. `sign` signs it now if that was before
 /// entries were, or if the signature was altered since; then, too, it stays as it is.

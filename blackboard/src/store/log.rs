@@ -352,4 +352,4 @@ pub(super) fn accepted_beyond(
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(super) mod tests;

@@ -16,13 +16,13 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
+use scb_protocol::Mode;
 use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
 use scb_protocol::message::proposal::{
     CosignerStanding, ProposalStanding, ProposalState, Reason, Said,
 };
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
-use scb_protocol::{Mode, from_seconds};
 
 pub(crate) use self::listed::Told;
 pub(crate) use self::logged::Window;
@@ -34,7 +34,7 @@ pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};
 use self::standing::look;
 pub(super) use self::standing::signable_until;
-use super::arrival::settled;
+use super::arrival::{Arriving, Dated, settled};
 use super::{
     Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, log,
     superseded, withdrawal,
@@ -59,10 +59,18 @@ pub(crate) struct Signing {
     pub(crate) connection: Fingerprint,
     /// What stood behind the signers, and what it said.
     pub(crate) assurance: (Mode, String),
-    /// When they came.
-    pub(crate) at: UnixTime,
-    /// Until when the files may come, if these are the last.
-    pub(crate) upload_until: UnixTime,
+    /// For how long the files may come, if these are the last.
+    pub(crate) upload_window: Duration,
+}
+
+impl Arriving for Signing {
+    fn assurance(&self) -> &str {
+        &self.assurance.1
+    }
+
+    fn upload_window(&self) -> Duration {
+        self.upload_window
+    }
 }
 
 impl Signing {
@@ -71,31 +79,24 @@ impl Signing {
     pub(crate) fn new(
         part: &PartlySigned,
         assurance: (Mode, String),
-        at: UnixTime,
         upload_window: Duration,
     ) -> Self {
-        let until = at.as_secs().saturating_add(upload_window.as_secs());
         Self {
-            upload_until: from_seconds(until),
+            upload_window,
             statement: part.statement().clone(),
             bytes: part.bytes().to_vec(),
             delivered: part.delivered(),
             signatures: part.signatures().to_vec(),
             connection: part.connection(),
             assurance,
-            at,
         }
     }
 
-    /// By the moment that counts of what came then, and by which it is entered; its files may come for as long.
-    fn dated(self, transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Self, Error> {
-        let now = (self.at, self.upload_until);
-        let (at, upload_until) = arrival.dated(now, &self.assurance.1);
-        Ok(Self {
-            at: log::arrival(transaction, &name_of(&self.statement)?, at)?,
-            upload_until,
-            ..self
-        })
+    /// By the moment that counts of what came then, and by which it is entered.
+    fn dated(self, transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Dated<Self>, Error> {
+        let mut dated = arrival.dates(self);
+        dated.at = log::arrival(transaction, &name_of(&dated.statement)?, dated.at)?;
+        Ok(dated)
     }
 
     fn sids(&self) -> Vec<StudentId> {

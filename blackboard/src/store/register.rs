@@ -13,6 +13,7 @@ use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_storage::{ContentStore, StoredContents};
 
+use super::arrival::Dated;
 use super::mark::{self, Mark};
 use super::{
     Arrival, CommitOutcome, Committal, Draft, Error, Record, Store, as_committed, assignments,
@@ -195,7 +196,7 @@ impl Register {
         F: FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error> + Send + 'static,
     {
         let commit = move |transaction: &rusqlite::Transaction<'_>| {
-            let committal = committal.dated(&arrival);
+            let committal = arrival.dates(committal);
             let submission = committal.statement.submission;
             let signed = (&committal.statement, committal.bytes.as_slice());
             match as_committed::of(transaction, signed)? {
@@ -347,7 +348,7 @@ impl Register {
 
 fn commit_new(
     transaction: &rusqlite::Transaction<'_>,
-    mut committal: Committal,
+    mut committal: Dated<Committal>,
     quota: Quota,
     sign: impl FnOnce(Vec<u8>) -> Result<SignedLeaf, scb_protocol::Error>,
 ) -> Result<CommitOutcome, Error> {

@@ -1,6 +1,7 @@
 //! The very same handed in twice at once is one version, and one receipt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
@@ -51,8 +52,7 @@ impl Desk {
             statement: statement.clone(),
             signatures: b"signatures".to_vec(),
             assurance: (Mode::Verified, "a.b.c".to_owned()),
-            at: from_seconds(at),
-            upload_until: from_seconds(at + 3600),
+            upload_window: Duration::from_secs(3600),
         };
         let clock = ClockFn(move || from_seconds(at));
         let arrival = Arrival::new(from_seconds(at), Arc::new(clock));

@@ -14,6 +14,16 @@ fn database() -> (tempfile::TempDir, Database) {
     (dir, database)
 }
 
+/// How SQLite finds what a query of two keys asks for.
+pub(in crate::store) fn plan_of(query: &'static str) -> String {
+    let plan = move |transaction: &Transaction<'_>| {
+        let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
+        Ok::<_, Error>(query.query_row(["a", "b"], |row| row.get::<_, String>(3))?)
+    };
+    let (_dir, database) = database();
+    database.write_blocking(plan).unwrap()
+}
+
 fn log(assignment: &str) -> LogName {
     format!("cuhk.example/blackboard/CSCI-3150/{assignment}")
         .parse()
@@ -169,16 +179,9 @@ fn nothing_is_entered_after_what_has_ended_whatever_else_is_there() {
 
 #[test]
 fn how_a_hand_in_has_ended_is_found_without_reading_the_log() {
-    let (_dir, database) = database();
-    let plan = |transaction: &Transaction<'_>| {
-        let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {ENDING}"))?;
-        Ok::<_, Error>(query.query_one(params![1, "0b"], |row| row.get::<_, String>(3))?)
-    };
-    let plan = database.write_blocking(plan).unwrap();
-    assert!(
-        plan.ends_with("log_entries_ending (log=? AND <expr>=?)"),
-        "{plan}"
-    );
+    let plan = plan_of(ENDING);
+    let index = "log_entries_ending (log=? AND <expr>=?)";
+    assert!(plan.ends_with(index), "{plan}");
 }
 
 #[test]

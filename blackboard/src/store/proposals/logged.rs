@@ -228,27 +228,14 @@ impl Entries {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use rusqlite::Transaction;
-    use scb_cli::{Home, Role};
-
-    use super::*;
-    use crate::store::Store;
+    use super::SAID;
+    use crate::store::log::tests::plan_of;
 
     #[test]
     fn what_was_said_is_found_without_reading_the_log() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
-        let database = Store::open(&home).unwrap().database;
-        let plan = |transaction: &Transaction<'_>| {
-            let mut query = transaction.prepare(&format!("EXPLAIN QUERY PLAN {SAID}"))?;
-            Ok::<_, Error>(query.query_row(["a", "b"], |row| row.get::<_, String>(3))?)
-        };
-        let plan = database.write_blocking(plan).unwrap();
-        assert!(
-            plan.ends_with("log_entries_said (log=? AND <expr>=?)"),
-            "{plan}"
-        );
+        let plan = plan_of(SAID);
+        let index = "log_entries_said (log=? AND <expr>=?)";
+        assert!(plan.ends_with(index), "{plan}");
     }
 }

@@ -10,6 +10,7 @@ use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::logged::{self, SaidBy};
 use super::{End, Signing};
+use crate::store::arrival::Dated;
 use crate::store::{Error, as_integer, as_list};
 
 /// A proposal as it is kept.
@@ -204,7 +205,7 @@ pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16
 
 pub(super) fn insert(
     transaction: &Transaction<'_>,
-    signing: &Signing,
+    signing: &Dated<Signing>,
     waits_until: UnixTime,
 ) -> Result<(), Error> {
     let statement = &signing.statement;
@@ -238,7 +239,7 @@ pub(super) fn insert(
 /// proposal is complete.
 pub(super) fn deliver(
     transaction: &Transaction<'_>,
-    signing: &Signing,
+    signing: &Dated<Signing>,
     index: u64,
 ) -> Result<(), Error> {
     let submission = signing.statement.submission;
@@ -274,7 +275,11 @@ pub(super) fn deliver(
 
 /// Once everybody has signed, the files must follow within the window for uploads. If they are here
 /// already, nobody waits for anything but CUHK.
-fn complete(transaction: &Transaction<'_>, signing: &Signing, index: u64) -> Result<(), Error> {
+fn complete(
+    transaction: &Transaction<'_>,
+    signing: &Dated<Signing>,
+    index: u64,
+) -> Result<(), Error> {
     let sql = "UPDATE proposals SET signed_at = ?2, signed_index = ?3, \
                waits_until = CASE WHEN files_at IS NULL THEN ?4 ELSE max(waits_until, ?4) END \
                WHERE submission = ?1 AND NOT EXISTS \

@@ -12,6 +12,7 @@ use super::rows::{self, Stored};
 use super::standing::{look, look_to_end};
 use super::{End, MAX_WAITING, Signing, enter, known, moment, name_of, named};
 use crate::quota::Quota;
+use crate::store::arrival::Dated;
 use crate::store::error::told;
 use crate::store::{Error, assignments, backlog, by_submission, commitment, log, versions};
 
@@ -24,7 +25,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// somebody for whom not too much waits.
 pub(super) fn check_new(
     connection: &Connection,
-    signing: &Signing,
+    signing: &Dated<Signing>,
     quota: Quota,
 ) -> Result<(), Error> {
     let (submission, sids) = (signing.statement.submission, signing.sids());
@@ -63,7 +64,7 @@ pub(super) fn check_new(
 pub(super) fn sign(
     transaction: &Transaction<'_>,
     stored: Stored,
-    signing: &Signing,
+    signing: &Dated<Signing>,
 ) -> Result<ProposalStanding, Error> {
     let (submission, sids) = (stored.submission(), signing.sids());
     let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
