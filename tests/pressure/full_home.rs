@@ -120,7 +120,10 @@ fn blackboard_on_a_full_disk_lists_and_exports_and_starts_once_there_is_room() {
         &["serve", "--listen", "127.0.0.1:0"],
     );
     assert_eq!(told.exit, Some(5), "{told:#?}");
-    assert!(told.stderr.contains("error[disk_full]"), "{told:#?}");
+    // At once, with what is wrong and what to do.
+    for part in ["No space left on device", "make room on the disk"] {
+        assert!(told.stderr.contains(part), "{told:#?}");
+    }
 
     // What was handed in is read, and taken elsewhere; what writes says the same.
     let elsewhere = campus.outside().join("handed-in");
@@ -168,4 +171,20 @@ fn blackboard_on_a_full_disk_lists_and_exports_and_starts_once_there_is_room() {
     fs::remove_file(reserve).unwrap();
     campus.start_blackboard_again();
     assert_eq!(campus.submissions().len(), 1);
+
+    // Without the index beside the database, as a server leaves it that was stopped, it says no less.
+    campus.blackboard.stop();
+    let told = run_on_full_disk(
+        ("blackboard", "32m"),
+        &home,
+        &["serve", "--listen", "127.0.0.1:0"],
+    );
+    assert_eq!(told.exit, Some(5), "{told:#?}");
+    for part in [
+        "error[disk_full]",
+        "the disk is full: no room for the index",
+        "make room on the disk",
+    ] {
+        assert!(told.stderr.contains(part), "{told:#?}");
+    }
 }

@@ -144,9 +144,7 @@ impl Error {
     /// want of room it says no more than that.
     pub(crate) fn lacks_index(&self) -> bool {
         match self {
-            Self::Database(error) => error
-                .sqlite_error()
-                .is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE),
+            Self::Database(error) => is_index_without_room(error),
             _ => false,
         }
     }
@@ -265,9 +263,18 @@ impl Error {
     }
 }
 
+fn is_index_without_room(error: &rusqlite::Error) -> bool {
+    let error = error.sqlite_error();
+    error.is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE)
+}
+
 /// What SQLite said. Its number says the same again in general words.
 fn said_once(error: &rusqlite::Error) -> String {
     match error {
+        error if is_index_without_room(error) => {
+            "the disk is full: no room for the index (32 KiB) with which the database is opened"
+                .into()
+        }
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     }
