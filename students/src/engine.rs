@@ -165,7 +165,7 @@ impl Engine {
     /// # Errors
     ///
     /// Who is not there or is somebody else.
-    pub(crate) fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
+    pub fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
         let before = self.setup.acquaintance();
         self.setup.propose_blackboard(address);
         let (setup, clock) = (&mut self.setup, &self.clock);
@@ -185,11 +185,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`Error::Certs`], [`Error::Cli`].
-    pub(crate) fn ask_passphrase(
-        &mut self,
-        sid: &StudentId,
-        protection: Protection,
-    ) -> Result<(), Error> {
+    pub fn ask_passphrase(&mut self, sid: &StudentId, protection: Protection) -> Result<(), Error> {
         NextKey::ask(&self.setup.home, sid, protection, &mut self.passphrases)
     }
 
@@ -423,7 +419,7 @@ impl Engine {
     /// # Errors
     ///
     /// What was refused, or what failed here.
-    pub(crate) fn hand_in_or_propose(
+    pub fn hand_in_or_propose(
         &mut self,
         group: &Group,
         mut hand_in: HandIn<'_>,
