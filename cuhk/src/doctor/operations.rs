@@ -132,8 +132,6 @@ fn is_between(removed: u64, before: Option<&Pin>, pin: &Pin) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use scb_cli::Operator;
-
     use super::*;
     use crate::doctor::Outcome;
     use crate::store::{Act, Store, Unpinned, temporary};
@@ -147,15 +145,7 @@ mod tests {
 
     fn office() -> (tempfile::TempDir, Store) {
         let (dir, store) = temporary();
-        let by = Operator {
-            uid: 998,
-            user: None,
-            login_uid: None,
-            login: None,
-            sudo_user: None,
-        };
-        let operation = "roster suspend".to_owned();
-        let store = store.done_by(Act { operation, by });
+        let store = store.done_by(Act::of("roster suspend"));
         suspended(&store, &["1155000001", "1155000002", "1155000003"]);
         (dir, store)
     }

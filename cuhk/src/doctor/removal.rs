@@ -60,7 +60,6 @@ mod tests {
     use std::time::Duration;
 
     use scb_certs::{Fingerprint, Serial, ServiceName};
-    use scb_cli::Operator;
     use scb_protocol::LogEntry;
     use scb_protocol::values::Nonce;
 
@@ -127,15 +126,7 @@ mod tests {
 
     fn office() -> (tempfile::TempDir, Store) {
         let (dir, store) = temporary();
-        let by = Operator {
-            uid: 998,
-            user: None,
-            login_uid: None,
-            login: None,
-            sudo_user: None,
-        };
-        let operation = "roster suspend".to_owned();
-        (dir, store.done_by(Act { operation, by }))
+        (dir, store.done_by(Act::of("roster suspend")))
     }
 
     fn found(store: &Store) -> Finding {

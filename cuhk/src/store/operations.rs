@@ -28,6 +28,22 @@ pub(crate) struct Act {
     pub(crate) by: Operator,
 }
 
+#[cfg(test)]
+impl Act {
+    /// Done by the user of the process, of whom nothing else is known.
+    pub(crate) fn of(operation: &str) -> Self {
+        let by = Operator {
+            uid: 998,
+            user: None,
+            login_uid: None,
+            login: None,
+            sudo_user: None,
+        };
+        let operation = operation.to_owned();
+        Self { operation, by }
+    }
+}
+
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Operation {

@@ -289,15 +289,7 @@ fn a_question_that_is_dated_in_the_future_is_as_old_as_what_comes_after_it() {
 #[test]
 fn what_operators_did_today_stays_where_nobody_has_asked_for_long() {
     let (_dir, store) = temporary();
-    let by = scb_cli::Operator {
-        uid: 998,
-        user: None,
-        login_uid: None,
-        login: None,
-        sudo_user: None,
-    };
-    let operation = "roster suspend".to_owned();
-    let store = store.done_by(crate::store::Act { operation, by });
+    let store = store.done_by(crate::store::Act::of("roster suspend"));
     store
         .write_blocking(|records| {
             let (one, log) = ("1155000001".parse()?, records.log());
