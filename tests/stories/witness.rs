@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::campus::{Campus, Ran, SAMPLE, copy, program, serve_at, version};
-use crate::monitoring::{on, put_back as put_cuhk_back};
+use crate::monitoring::{on, put_back as put_cuhk_back, serve_from};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -346,4 +346,36 @@ fn a_cuhk_that_was_put_back_witnesses_at_once_what_was_added_since() {
     let again = ["--assignment", "lab-2", &report, "--json"];
     let told = campus.student(&[&["submit", "--ids", SAMPLE][..], &again].concat());
     assert_eq!(told.succeeded().json()["pending"], false);
+}
+
+/// The one that has everything goes on, and a copy of before is started elsewhere just when CUHK, put back as
+/// well, is there again: whoever is first, the copy does not go on.
+#[test]
+fn an_old_blackboard_that_is_started_as_cuhk_is_put_back_does_not_go_on() {
+    let mut campus = Campus::sandbox();
+    hand_in(&campus);
+    let [night, restored, monday] =
+        ["night.zip", "restored", "monday"].map(|name| campus.outside().join(name));
+    campus
+        .administer_cuhk(&["backup", night.to_str().unwrap()])
+        .succeeded();
+    campus.blackboard.stop();
+    copy(&campus.path(), &monday);
+    campus.start_blackboard_again();
+    hand_in(&campus);
+
+    campus.cuhk.stop();
+    on(&restored, &["restore", night.to_str().unwrap()]).succeeded();
+    fs::remove_dir_all(restored.join("log")).unwrap();
+    copy(&campus.path().join("cuhk/log"), &restored.join("log"));
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let flag = ["--root-passphrase-file", passphrase.to_str().unwrap()];
+    on(&restored, &[&["root", "sign-crl"][..], &flag].concat()).succeeded();
+    serve_from(&mut campus, &restored);
+    let old = Ran::of(program("blackboard").args(serve_at(&monday, "127.0.0.1:0")));
+    assert_eq!(old.exit, Some(3), "{old:#?}");
+    assert!(old.stderr.contains("log_behind"), "{old:#?}");
+    let report = version(campus.outside());
+    let submit = ["submit", "--ids", SAMPLE, "--wait", "20", &report];
+    campus.student(&submit).succeeded();
 }
