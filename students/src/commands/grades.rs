@@ -160,7 +160,11 @@ fn first_seen(witnessed: Option<&Witnessed>) -> Option<UnixTime> {
 
 /// Which version counts for whom at this moment, by Blackboard's word; nothing where it did not say.
 #[derive(Default)]
-struct Counting(Option<Vec<(StudentId, [Label; 2], SubmissionNumber)>>);
+struct Counting {
+    told: Option<Vec<(StudentId, [Label; 2], SubmissionNumber)>>,
+    /// Course and assignment of what nothing is judged by: its rules were altered.
+    unjudged: Vec<[Label; 2]>,
+}
 
 impl Counting {
     /// Grades are shown also if this is not told.
@@ -173,6 +177,9 @@ impl Counting {
         let Ok(told) = engine.history(group, only, observer) else {
             return Self::default();
         };
+        let unjudged = told.versions.iter().filter(|version| version.unjudged);
+        let unjudged = unjudged.map(|one| [one.course.clone(), one.assignment.clone()]);
+        let unjudged = unjudged.collect();
         let versions = told.versions.into_iter();
         let counting = versions.flat_map(|version| {
             let place = [version.course, version.assignment];
@@ -180,17 +187,26 @@ impl Counting {
             let own = version.standings.into_iter().filter(|own| own.counts);
             own.map(move |own| (own.sid, place.clone(), number))
         });
-        Self(Some(counting.collect()))
+        Self {
+            told: Some(counting.collect()),
+            unjudged,
+        }
     }
 
     /// What counts now, if the grade is not for that: another version, or none.
     fn beside(&self, verified: &VerifiedGrade) -> Option<Option<SubmissionNumber>> {
         let grade = verified.grade();
+        let mut unjudged = self.unjudged.iter();
+        if unjudged
+            .any(|[course, assignment]| (course, assignment) == (&grade.course, &grade.assignment))
+        {
+            return None;
+        }
         let is_it =
             |(sid, [course, assignment], _): &&(StudentId, [Label; 2], SubmissionNumber)| {
                 (sid, course, assignment) == (&grade.sid, &grade.course, &grade.assignment)
             };
-        let counts = self.0.as_ref()?.iter().find(is_it);
+        let counts = self.told.as_ref()?.iter().find(is_it);
         let counts = counts.map(|(.., number)| *number);
         (counts != grade.submission).then_some(counts)
     }

@@ -215,6 +215,17 @@ fn a_grade_names_its_version_and_everybody_who_looks_is_told_that_another_one_co
     assert!(seen("--lang zh-Hant").contains("現以 S-000002 為準"));
     let told: Value = serde_json::from_str(&seen("--json")).unwrap();
     assert_eq!(told["grades"][0]["counts_now"], "S-000002", "{told}");
+    // By rules that were altered nothing is judged, and nothing is said of it.
+    let database = teacher.campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let alter = "CREATE TEMP TABLE kept AS SELECT * FROM main.rules; \
+                 UPDATE main.rules SET rules = json_set(rules, '$.max_bytes', 7)";
+    database.execute_batch(alter).unwrap();
+    let told: Value = serde_json::from_str(&seen("--json")).unwrap();
+    assert_eq!(told["grades"][0]["submission"], "S-000001", "{told}");
+    assert_eq!(told["grades"][0].get("counts_now"), None, "{told}");
+    let back = "DELETE FROM main.rules; INSERT INTO main.rules SELECT * FROM kept";
+    database.execute_batch(back).unwrap();
     let counts = json!({"graded": "S-000001", "counts": "S-000002"});
     let listed = teacher.grades("list", &["--json"]).succeeded().json();
     assert_eq!(listed[0]["outdated"], counts);

@@ -112,7 +112,7 @@ fn of_stored(
 ) -> Result<Tale, Error> {
     let listed = list_one(connection, stored.clone(), asking, (now, sign));
     told(listed, || {
-        Ok(look_to_end(connection, stored, asking, now)?.standing)
+        Ok(look_to_end(connection, stored, (asking, now))?.standing)
     })
 }
 

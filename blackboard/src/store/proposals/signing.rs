@@ -170,7 +170,7 @@ pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<Propos
     if !end.members.iter().all(|sid| stored.names(sid)) {
         return Err(Error::NoProposal { submission });
     }
-    let standing = look_to_end(transaction, stored.clone(), &end.members, end.at)?.standing;
+    let standing = look_to_end(transaction, stored.clone(), (&end.members, end.at))?.standing;
     match standing.state {
         ProposalState::Waiting => {}
         ProposalState::Signed if is_without_files(&standing, end) => {}
@@ -197,11 +197,6 @@ pub(super) fn end_one(transaction: &Transaction<'_>, end: &End) -> Result<Propos
     let index = enter(transaction, &stored.statement, end.at, entry)?;
     rows::say(transaction, end, (said, &members), index)?;
     rows::end(transaction, submission, state, end.at)?;
-    Ok(look_to_end(
-        transaction,
-        known(transaction, submission)?,
-        &end.members,
-        end.at,
-    )?
-    .standing)
+    let ended = known(transaction, submission)?;
+    Ok(look_to_end(transaction, ended, (&end.members, end.at))?.standing)
 }

@@ -35,8 +35,7 @@ pub(super) fn look(
 pub(super) fn look_to_end(
     connection: &Connection,
     stored: Stored,
-    asking: &[StudentId],
-    now: UnixTime,
+    (asking, now): (&[StudentId], UnixTime),
 ) -> Result<Proposal, Error> {
     let shown = shown_to(&stored, asking);
     let assigned = match assigned_for(connection, &stored.statement, &shown, now) {
