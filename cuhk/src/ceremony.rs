@@ -5,18 +5,20 @@
 //! made. `cuhk keys rotate` does all three at one place.
 
 mod import;
+mod in_force;
 mod request;
 mod revoked;
 mod room;
 mod root;
 mod sign;
 
-use scb_certs::{Fingerprint, TrustDomain, VerifiedRequest};
+use scb_certs::{Certificate, Fingerprint, TrustDomain, VerifiedRequest};
 use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
 pub(crate) use import::{is_imported, try_key};
+pub use in_force::{InForce, NotInForce};
 pub use request::request;
 pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
@@ -90,4 +92,16 @@ pub struct SigningAnswer {
     pub authority: CrlSigner,
     /// Its certificate, PEM.
     certificate: String,
+}
+
+impl SigningAnswer {
+    /// When the certificate counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CeremonyInvalid`] if it cannot be decoded.
+    pub fn in_force(&self) -> Result<InForce, Error> {
+        let certificate = Certificate::from_pem(&self.certificate).map_err(import::altered)?;
+        Ok(InForce::of(&certificate))
+    }
 }

@@ -9,6 +9,7 @@ use scb_certs::{Fingerprint, ServiceName, StudentId, TrustDomain};
 use scb_cli::{counted, local_time};
 use scb_protocol::{Code, Refusal, Step};
 
+use crate::ceremony::NotInForce;
 use crate::log::Mending;
 use crate::passphrases::MIN_CHARACTERS;
 use crate::{CrlSigner, NamedKey, NothingLeft, RosterFault, Subject, Target};
@@ -188,6 +189,9 @@ pub enum Error {
     /// A file of a key ceremony cannot be used; says why.
     #[error("this cannot be used: {0}")]
     CeremonyInvalid(&'static str),
+    /// What a root has signed begins only later, or has ended.
+    #[error("{0}")]
+    NotInForce(Box<NotInForce>),
     /// A signing request for another CUHK.
     #[error("the request is for {found}, but this is the root of {own}")]
     RequestNotOurs {

@@ -171,8 +171,20 @@ impl Issuers {
         }
         next.all.sort_by_key(|issuing| issuing.signer);
         next.records = records;
+        next.await_beginnings();
         next.choose(now);
         next
+    }
+
+    /// None issues before its certificate begins, whatever the records say: nobody would believe it.
+    fn await_beginnings(&mut self) {
+        for record in &mut self.records {
+            let mut all = self.all.iter();
+            let own = all.find(|issuing| issuing.signer == record.signer);
+            if let (Some(from), Some(own)) = (&mut record.active_from, own) {
+                *from = own.issuer.certificate().not_before().max(*from);
+            }
+        }
     }
 
     /// Whether others should issue by now.
@@ -201,9 +213,10 @@ impl Issuers {
             let mut others = self.records.iter();
             let has_ended = present.issuer.certificate().not_after() <= now;
             let nobody_else = has_ended || others.find(is_active).is_none();
+            let has_begun = issuing.issuer.certificate().not_before() <= now;
             match record.state(&self.records, now) {
                 AuthorityState::Active => *present = issuing,
-                AuthorityState::New if nobody_else => *present = issuing,
+                AuthorityState::New if nobody_else && has_begun => *present = issuing,
                 _ => {}
             }
         }

@@ -60,8 +60,8 @@ pub use admin::{
 };
 pub use calendar::CampusOffset;
 pub use ceremony::{
-    RevokedAuthority, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root,
-    open_root, request, request_root, sign, sign_root,
+    InForce, NotInForce, RevokedAuthority, RootAnswer, RootRequest, SigningAnswer, SigningRequest,
+    import, import_root, open_root, request, request_root, sign, sign_root,
 };
 pub use cli::main;
 pub use config::Config;

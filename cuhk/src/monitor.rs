@@ -153,9 +153,14 @@ impl Vitals {
     fn own_certificate(&self, now: UnixTime) -> Option<String> {
         let current = self.authority.current();
         let own = current.tls.chain.leaf();
-        let ends = rfc3339(own.not_after());
+        let (begins, ends) = (rfc3339(own.not_before()), rfc3339(own.not_after()));
         match counts(own.not_before(), own.not_after(), now) {
             true => None,
+            false if now < own.not_before() => Some(format!(
+                "the server's own certificate counts only from {begins} on, and it is {} here: see \
+                 `cuhk doctor`",
+                rfc3339(now)
+            )),
             false => Some(format!("the server's own certificate counts until {ends}")),
         }
     }

@@ -107,12 +107,20 @@ impl OwnIdentity {
         Ok(made)
     }
 
-    /// Whether it has a third of its life left.
+    /// Whether it has a third of its life left and has begun. One that begins only with its authority is
+    /// young, too: another one would begin no earlier, and one would be made after the other.
     pub(crate) fn is_young(&self, now: UnixTime) -> bool {
         let leaf = self.chain.leaf();
         let (start, end) = (leaf.not_before().as_secs(), leaf.not_after().as_secs());
         let renewal = end.saturating_sub(end.saturating_sub(start) / 3);
-        (start..renewal).contains(&now.as_secs())
+        let authority = self.chain.certificates().get(1);
+        let waits = authority.is_some_and(|authority| authority.not_before() > now);
+        (waits || self.has_begun(now)) && now.as_secs() < renewal
+    }
+
+    /// Whether it counts already.
+    pub(crate) fn has_begun(&self, now: UnixTime) -> bool {
+        self.chain.leaf().not_before() <= now
     }
 
     /// None if there is none that the authorities in use can open. One that lies open is encrypted.
@@ -303,4 +311,40 @@ fn key_file(directory: &Path, public_key: &Fingerprint) -> PathBuf {
 
 fn names_match(leaf: &Certificate, service: &Service) -> bool {
     leaf.dns_names() == service.dns_names && leaf.ip_addresses() == service.ip_addresses
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{DistributionUrls, IssuerKind, Serial, Validities, leaf_validity};
+
+    use super::*;
+    use crate::time::earlier;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn none_is_made_anew_because_it_begins_with_an_authority_that_begins_later() {
+        let services = crate::store::issuer(IssuerKind::Services);
+        let begins = services.certificate().not_before();
+        let issued = |at: UnixTime| {
+            let key = SigningKey::generate().unwrap();
+            let validity = leaf_validity(at, Validities::SERVICE_LIFETIME, services.certificate());
+            let (serial, urls) = (Serial::random().unwrap(), DistributionUrls::default());
+            let chain = services.issue_token_signer(key.public_key(), &serial, &validity, &urls);
+            let chain = chain.unwrap();
+            OwnIdentity { key, chain }
+        };
+        let (early, late) = (issued(earlier(begins, DAY)), issued(later(begins, 2 * DAY)));
+        assert_eq!(early.chain.leaf().not_before(), begins);
+        assert!(
+            early.is_young(earlier(begins, DAY / 2)),
+            "it could not begin earlier"
+        );
+        assert!(early.is_young(begins));
+        // By a clock that was ahead: the next one begins earlier.
+        assert!(!late.is_young(later(begins, DAY)));
+        assert!(late.is_young(later(begins, 2 * DAY)));
+        assert!(!late.is_young(later(begins, 70 * DAY)));
+    }
 }

@@ -40,7 +40,8 @@ pub(crate) struct Publication {
 
 impl Publication {
     /// The current lists, signed anew where that is needed, from what has changed in `revoked`. An
-    /// issuing authority whose list was not there before may issue from a little later on.
+    /// issuing authority whose list was not there before may issue from a little later on, once its
+    /// certificate has begun.
     pub(crate) async fn current(
         store: &Store,
         issuers: &Arc<Issuers>,
@@ -196,11 +197,12 @@ fn keep(records: &Records<'_>, signed: Signed) -> Result<Publication, Error> {
             epoch,
         };
         records.lists().replace(issuing.signer, &list)?;
-        lists.push((issuing.issuer.certificate().clone(), crl));
-    }
-    for signer in signed.first {
-        let from = later(signed.now, NOTICE);
-        records.authorities().activate(signer, from)?;
+        let certificate = issuing.issuer.certificate().clone();
+        if signed.first.contains(&issuing.signer) {
+            let from = later(signed.now, NOTICE).max(certificate.not_before());
+            records.authorities().activate(issuing.signer, from)?;
+        }
+        lists.push((certificate, crl));
     }
     Ok(Publication::of(epoch, signed.roots, lists))
 }

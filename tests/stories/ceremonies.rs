@@ -3,6 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use scb_cuhk::{RootRequest, SigningRequest, open_root, sign, sign_root};
+use scb_transport::{Clock, SystemClock};
+
 use crate::campus::{ByHand, Ran, program, shell};
 
 #[test]
@@ -306,4 +309,74 @@ fn no_request_that_was_altered_on_its_way_sends_everybody_elsewhere() {
         "{}",
         told()
     );
+}
+
+/// What a root's machine signs whose clock is wrong, and what was told of it with the right one.
+#[test]
+fn what_a_root_signed_by_a_wrong_clock_is_not_put_to_use_and_says_which_clock_to_set() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.move_root_to_a_safe();
+    let root = open_root(&campus.path("safe"), &"battery staple".to_owned().into()).unwrap();
+    let issuers = ["--passphrase-file", "issuers.pass"];
+    let request = |which: &str| {
+        let request = ["keys", "request", which, "--out", "request.json"];
+        match which {
+            "lists" => campus.cuhk(&request).succeeded(),
+            _ => campus.cuhk(&[&request[..], &issuers].concat()).succeeded(),
+        };
+        fs::read(campus.path("request.json")).unwrap()
+    };
+    let import = || campus.cuhk(&["keys", "import", "answer.json"]);
+    let refused = |told: &[&str]| {
+        let keys = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+        let refused = import();
+        assert_eq!(refused.exit, Some(3), "{refused:#?}");
+        assert!(refused.stderr.contains("[not_in_force]"), "{refused:#?}");
+        for told in told {
+            assert!(refused.stderr.contains(told), "{told}: {refused:#?}");
+        }
+        assert_eq!(campus.cuhk(&["keys", "list"]).succeeded().stdout, keys);
+    };
+    let ahead = scb_protocol::from_seconds(SystemClock.now().as_secs() + 8 * 60 * 60);
+
+    let asked = SigningRequest::from_json(&request("services")).unwrap();
+    let answer = sign(&asked, &root, ahead).unwrap();
+    fs::write(campus.path("answer.json"), answer.to_json()).unwrap();
+    refused(&[
+        "`services-2` counts only from",
+        "ahead by 7 h 59 min",
+        "keys sign-request",
+    ]);
+
+    let asked = RootRequest::from_json(&request("lists")).unwrap();
+    let answer = sign_root(&asked, std::slice::from_ref(&root), None, ahead).unwrap();
+    fs::write(campus.path("answer.json"), answer.to_json()).unwrap();
+    refused(&[
+        "counts only from",
+        "ahead by 7 h 59 min",
+        "keys sign-request",
+    ]);
+
+    // With the clock right, and whoever signs sees from when until when it counts.
+    for which in ["services", "lists"] {
+        request(which);
+        let sign = ["keys", "sign-request", "request.json", "--root-dir", "safe"];
+        let out = [
+            "--out",
+            "answer.json",
+            "--root-passphrase-file",
+            "root.pass",
+        ];
+        let told = campus.cuhk(&[&sign[..], &out].concat()).succeeded().stdout;
+        assert!(
+            told.contains("counts from 20") && told.contains(" until 20"),
+            "{told}"
+        );
+        let told = import().succeeded();
+        assert!(!told.stderr.contains("warning"), "{told:#?}");
+        if which == "lists" {
+            assert!(told.stdout.contains("are good until 20"), "{told:#?}");
+        }
+    }
 }

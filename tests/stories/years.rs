@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use scb_cuhk::{Config, NewAuthority, init};
+use scb_cuhk::{Config, NewAuthority, RootRequest, init, open_root, sign_root};
 use scb_testkit::FixedClock;
 use scb_transport::{Clock, SystemClock};
 use serde_json::Value;
@@ -459,4 +459,32 @@ fn root_leaves_nothing_in_somebody_elses_home() {
     office
         .types(&format!("keys rotate students {files}"))
         .succeeded();
+}
+
+/// The clock of the machine with the root's key is a year behind.
+#[test]
+fn lists_that_a_root_signed_by_a_clock_a_year_behind_are_told_with_their_end() {
+    let office = Office::of(400 * (FORTY_DAYS / 40));
+    let request = "--clock-is-right keys request lists --out request.json";
+    let request = || {
+        office.types(request).succeeded();
+        RootRequest::from_json(&fs::read(office.path("request.json")).unwrap()).unwrap()
+    };
+    let root = office.path("home/root");
+    let root = open_root(&root, &"a passphrase for the root".to_owned().into()).unwrap();
+    let clock = FixedClock::new(SystemClock.now());
+    let import = |asked: RootRequest, now| {
+        let answer = sign_root(&asked, std::slice::from_ref(&root), None, now).unwrap();
+        fs::write(office.path("answer.json"), answer.to_json()).unwrap();
+        office.types("keys import answer.json").succeeded()
+    };
+    clock.rewind(380 * (FORTY_DAYS / 40));
+    let told = import(request(), clock.now());
+    assert!(told.stdout.contains("are good until 20"), "{told:#?}");
+    assert!(
+        told.stderr.contains("warning: that is less than"),
+        "{told:#?}"
+    );
+    let told = import(request(), SystemClock.now());
+    assert!(!told.stderr.contains("warning"), "{told:#?}");
 }

@@ -5,7 +5,7 @@ use scb_certs::{Certificate, Issuer, Passphrase};
 use scb_cli::{Home, read_limited, write_atomic};
 
 use super::sign::require_root;
-use super::{ANSWER, REQUEST, SigningAnswer, SigningRequest};
+use super::{ANSWER, InForce, REQUEST, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{issuer_kind, named_root, open_key, read_certificate, stored_roots};
@@ -94,7 +94,8 @@ pub(crate) fn is_imported(
 /// # Errors
 ///
 /// [`Error::NothingRequested`] if there is no such request, [`Error::CeremonyInvalid`] if the
-/// answer is for another key or names other addresses, [`Error::WrongRoot`] if another root of this home signed it,
+/// answer is for another key or names other addresses, [`Error::NotInForce`] if it begins later or has
+/// ended by this machine's clock, [`Error::WrongRoot`] if another root of this home signed it,
 /// [`scb_certs::Error::IssuerInvalid`] if a stranger did. Then nothing is changed. Taken in before, it
 /// changes nothing either.
 pub fn import(
@@ -115,6 +116,7 @@ pub fn import(
     let request = SigningRequest::from_json(&read_limited(&file, LIMIT)?)?;
     let certificate = Certificate::from_pem(&answer.certificate).map_err(altered)?;
     check(home, &request, &certificate)?;
+    InForce::of(&certificate).require(format!("`{authority}`"), now)?;
     let key = certificate.public_key()?.fingerprint();
     let pem = certificate.to_pem();
     write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;

@@ -9,6 +9,7 @@ use scb_protocol::values::Der;
 use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
 
+use super::InForce;
 use super::import::{altered, to_json};
 use super::revoked::{self, Revoked, require_listed, to_be_listed};
 use super::sign::{check_time, require_in_force, require_root};
@@ -128,13 +129,18 @@ impl RootAnswer {
         }
     }
 
-    /// Until when the lists are good that the root has signed; the first of them to end.
+    /// When the lists and the bundle count, and with them another root.
     ///
     /// # Errors
     ///
-    /// [`Error::CeremonyInvalid`] if one is none.
-    pub fn good_until(&self) -> Result<Option<UnixTime>, Error> {
-        Ok(self.lists()?.iter().map(Crl::next_update).min())
+    /// [`Error::CeremonyInvalid`] if there is no list that can be decoded.
+    pub fn in_force(&self) -> Result<InForce, Error> {
+        let lists = self.lists()?;
+        let from = lists.iter().map(Crl::this_update).max();
+        let until = lists.iter().map(Crl::next_update).min();
+        from.zip(until)
+            .map(|(from, until)| InForce::signed_at(from, until))
+            .ok_or(Error::CeremonyInvalid("no revocation list of a root"))
     }
 
     fn lists(&self) -> Result<Vec<Crl>, Error> {
@@ -257,6 +263,7 @@ pub(crate) fn is_root_imported(store: &Store, answer: &RootAnswer) -> Result<boo
 ///
 /// # Errors
 ///
+/// [`Error::NotInForce`] by this machine's clock;
 /// [`Error::CeremonyInvalid`] if no root of this home has signed the bundle, if it is not a later
 /// one, names a root that is none of this home's or leaves one out, what comes with it does not belong
 /// to it or has a number that was not asked for, or a list leaves out an authority that counts no
@@ -276,7 +283,7 @@ pub fn import_root(
         .collect();
     let trusted = TrustStore::of_roots(roots.iter().map(|(_, root)| root.clone()).collect())?;
     let bundle = answer.signed().verify(&trusted, known + 1, now);
-    let bundle = bundle.map_err(not_taken)?;
+    let bundle = bundle.map_err(|error| not_taken(&error, now))?;
     let next = next_root(answer, bundle.trust(), &all)?;
     roots.extend(next.clone());
     let (sequence, signed, lists) = (bundle.sequence(), answer.signed(), answer.lists()?);
@@ -286,10 +293,9 @@ pub fn import_root(
     if lists.iter().any(|list| list.number() > highest) {
         return Err(Error::CeremonyInvalid(NUMBERS));
     }
-    if lists.iter().any(|list| list.next_update() <= now) {
-        return Err(Error::CeremonyInvalid(
-            "a revocation list in it is over already",
-        ));
+    if let Some(over) = lists.iter().find(|list| list.next_update() <= now) {
+        let counted = InForce::signed_at(over.this_update(), over.next_update());
+        return Err(not_in_force(counted, now));
     }
     require_listed(home, &all, (&lists, &roots))?;
     write_roots(home, bundle.trust(), next)?;
@@ -312,13 +318,21 @@ pub fn import_root(
     Ok(next)
 }
 
-fn not_taken(error: BundleError) -> Error {
-    Error::CeremonyInvalid(match error {
-        BundleError::NotInForce { .. } => {
-            "what was signed is not in force now: look at the clock, here and where the root is"
-        }
-        _ => "no root of this home has signed a later trust bundle",
-    })
+fn not_taken(error: &BundleError, now: UnixTime) -> Error {
+    match error {
+        BundleError::NotInForce {
+            not_before,
+            not_after,
+        } => not_in_force(InForce::signed_at(*not_before, *not_after), now),
+        _ => Error::CeremonyInvalid("no root of this home has signed a later trust bundle"),
+    }
+}
+
+fn not_in_force(counts: InForce, now: UnixTime) -> Error {
+    let refused = counts.require("what the root has signed", now);
+    refused.err().unwrap_or(Error::CeremonyInvalid(
+        "its revocation list and its trust bundle differ",
+    ))
 }
 
 /// Writes the next root's certificate into its directory, and all that count into `ca.pem`.

@@ -7,16 +7,16 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Chain};
 use scb_cli::{Home, counted, local_time, read_limited};
 
-use super::Finding;
 use super::authorities::Standing;
 use super::files::made_anew;
-use crate::Error;
+use super::{Finding, open_current};
 use crate::config::path;
 use crate::issuers::{in_file, read_certificate};
 use crate::own_identity::CHAIN;
 use crate::store::AuthorityKind;
 use crate::time::later;
 use crate::warnings::{AHEAD, ROOT_ENDED};
+use crate::{Error, clock};
 
 /// A certificate of the server's own that has less than this left was not renewed as it should.
 const OWN_AHEAD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -30,16 +30,86 @@ pub(super) fn check(home: &Home, authorities: &[Standing], now: UnixTime) -> Vec
         let certificate = read_certificate(home, &path::authority(root.signer));
         certificate.is_ok_and(|certificate| certificate.not_after() < now)
     });
+    let clock_is_right = agrees_with_records(home, now);
     let mut findings: Vec<_> = authorities
         .iter()
         .filter(|one| one.is_in_use && !one.is_withdrawn)
-        .map(|one| authority(home, one, root_ended, now))
+        .map(|one| {
+            match clock_is_right {
+                true => awaited(home, one, authorities, now),
+                false => None,
+            }
+            .unwrap_or_else(|| authority(home, one, root_ended, now))
+        })
         .collect();
+    let own = |dir, name| own(home, dir, name, clock_is_right, now);
     findings.extend([
-        own(home, path::TLS, "the server's certificate for TLS", now),
-        own(home, path::TOKENS, "the certificate that signs tokens", now),
+        own(path::TLS, "the server's certificate for TLS"),
+        own(path::TOKENS, "the certificate that signs tokens"),
     ]);
     findings
+}
+
+/// Whether the records bear out this machine's clock.
+fn agrees_with_records(home: &Home, now: UnixTime) -> bool {
+    let Some(store) = open_current(home) else {
+        return false;
+    };
+    let agrees = store.read_blocking(move |records| {
+        let is_known = clock::last_believed(records)?.is_some();
+        Ok(is_known && clock::check(records, now).is_ok())
+    });
+    store.close_blocking();
+    agrees.unwrap_or(false)
+}
+
+/// An issuing authority whose certificate begins only later though this machine's clock is right: the
+/// one where it was signed was ahead.
+fn awaited(
+    home: &Home,
+    one: &Standing,
+    authorities: &[Standing],
+    now: UnixTime,
+) -> Option<Finding> {
+    let kind = one.signer.kind();
+    let certificate = |one: &Standing| read_certificate(home, &path::authority(one.signer)).ok();
+    let begins = certificate(one)?.not_before();
+    if begins <= now || kind == AuthorityKind::Root {
+        return None;
+    }
+    let seen = format!(
+        "the issuing authority `{}` begins only at {}, and the records say that this machine's clock is \
+         right: that of the machine where the root signed it was ahead",
+        one.signer,
+        local_time(begins)
+    );
+    let (kind, which) = (kind, kind.as_str());
+    let issues = |other: &&Standing| {
+        let counts = |own: Certificate| own.not_before() <= now && now < own.not_after();
+        other.signer.kind() == kind
+            && other.is_in_use
+            && !other.is_withdrawn
+            && certificate(other).is_some_and(counts)
+    };
+    let anew = format!(
+        "`cuhk keys rotate {which}`, or, once the clock of the root's machine is set, `cuhk keys request \
+         {which}`"
+    );
+    Some(match authorities.iter().find(issues) {
+        Some(other) => Finding::warn(
+            "authority-expiry",
+            seen,
+            format!(
+                "until then `{}` issues; if that is too long, another one: {anew}",
+                other.signer
+            ),
+        ),
+        None => Finding::fail(
+            "authority-expiry",
+            seen,
+            format!("put another in its place: {anew}"),
+        ),
+    })
 }
 
 fn authority(home: &Home, authority: &Standing, root_ended: bool, now: UnixTime) -> Finding {
@@ -72,10 +142,18 @@ fn authority(home: &Home, authority: &Standing, root_ended: bool, now: UnixTime)
     judge(CHECK, &name, &certificate, AHEAD, &mend, now)
 }
 
-fn own(home: &Home, dir: &str, name: &str, now: UnixTime) -> Finding {
+fn own(home: &Home, dir: &str, name: &str, clock_is_right: bool, now: UnixTime) -> Finding {
     const CHECK: &str = "own-expiry";
     let file = home.path(dir).join(CHAIN);
     match stored_leaf(&file) {
+        Ok(Some(leaf)) if clock_is_right && now < leaf.not_before() => Finding::fail(
+            CHECK,
+            format!(
+                "{name} begins only at {}, and the records say that this machine's clock is right",
+                local_time(leaf.not_before())
+            ),
+            "start `cuhk serve`, which makes another; if it runs, see its log",
+        ),
         Ok(None) => Finding::ok(CHECK, format!("{name} will be made by `cuhk serve`")),
         Ok(Some(leaf)) => judge(
             CHECK,

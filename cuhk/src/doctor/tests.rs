@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::own_identity::CHAIN;
 use crate::time::{earlier, later};
-use crate::{NewAuthority, init, open_home};
+use crate::{NewAuthority, init, open_home, open_root, request, sign};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -251,4 +251,48 @@ fn a_witness_that_has_not_cosigned_for_long_while_it_could_is_a_finding() {
     let remove = move |records: &crate::store::Records<'_>| records.services().remove(&name);
     store.write_blocking(remove).unwrap();
     assert_eq!(wrong(&home, now, CHECK), [], "it is no witness any more");
+}
+
+/// By a root's machine whose clock was eight hours ahead, taken in by an earlier version.
+#[test]
+fn a_certificate_that_begins_later_is_blamed_where_the_records_say_that_the_clock_is_right() {
+    const CHECK: &[&str] = &["authority-expiry", "own-expiry"];
+    let (_dir, home) = home();
+    let now = FixedClock::default().now();
+    let hour = Duration::from_secs(60 * 60);
+    // The records were written by `now`: a clock from before that is to blame.
+    let told = wrong(&home, earlier(now, hour), CHECK);
+    let clocks = told
+        .iter()
+        .filter(|one| one.mend.as_ref().unwrap().contains("clock is wrong"));
+    assert!(told.len() >= 3 && clocks.count() == told.len(), "{told:?}");
+
+    let root = open_root(
+        &home.path(path::ROOT),
+        &Passphrase::from("battery staple".to_owned()).known_random(),
+    );
+    let issuers = Passphrase::from("correct horse".to_owned()).known_random();
+    let store = Store::open(&home.path(path::DATABASE)).unwrap();
+    let kind = scb_certs::IssuerKind::Services;
+    let request = request(&home, &store, &Config::default(), kind, &issuers).unwrap();
+    let answer = sign(&request, &root.unwrap(), later(now, 8 * hour)).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&answer.to_json()).unwrap();
+    let file = home
+        .path(&path::authority(answer.authority))
+        .join(path::CERTIFICATE);
+    fs::write(file, json["certificate"].as_str().unwrap()).unwrap();
+    store
+        .write_blocking(move |records| records.authorities().add(answer.authority))
+        .unwrap();
+    store.close_blocking();
+    let found = wrong(&home, now, CHECK);
+    let [one] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(one.outcome, Outcome::Warn);
+    assert!(one.seen.contains("`services-2` begins only at"), "{one:?}");
+    let mend = one.mend.as_ref().unwrap();
+    assert!(mend.contains("until then `services` issues"), "{one:?}");
+    assert!(!mend.contains("this machine's clock is wrong"), "{one:?}");
+    assert_eq!(wrong(&home, later(now, 8 * hour), CHECK), []);
 }

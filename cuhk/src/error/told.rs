@@ -89,6 +89,7 @@ impl Error {
             Self::CeremonyInvalid(_) | Self::NothingRequested(_) => {
                 "make a new request: cuhk keys request WHICH --out FILE"
             }
+            Self::NotInForce(answer) => answer.remedy(),
             Self::WrongRoot { .. } => {
                 "name the directory of the newest root with --root-dir; `cuhk keys list` shows the \
                  SHA-256 of each"
@@ -263,6 +264,7 @@ impl Error {
             | Self::RootEnded { .. }
             | Self::KeyExists { .. }
             | Self::CeremonyInvalid(_)
+            | Self::NotInForce(_)
             | Self::RequestNotOurs { .. }
             | Self::WrongRoot { .. }
             | Self::NothingRequested(_)
@@ -305,6 +307,7 @@ impl Error {
             Self::KeyWithdrawn(_) => "key_withdrawn",
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",
+            Self::NotInForce(_) => "not_in_force",
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use scb_certs::{
-    Chain, Fingerprint, IssuerKind, Root, ServiceName, SigningKey, SpiffeId, TrustStore,
-    create_request,
+    Certificate, Chain, Fingerprint, IssuerKind, Root, ServiceName, SigningKey, SpiffeId,
+    TrustStore, create_request,
 };
 use scb_cuhk::{
     Config, CrlSigner, Error, KeyState, NamedKey, SigningAnswer, SigningRequest, active_signer,
     import, open_home, open_root, request, rotate_tokens, sign, withdraw,
 };
 use scb_protocol::message::cuhk::{Reply, Request};
-use scb_protocol::{Code, UnverifiedToken};
+use scb_protocol::{Code, UnverifiedToken, from_seconds};
 
 use crate::revocation::lists;
 use crate::university::{Credentials, PASSPHRASE, ROOT_PASSPHRASE, University};
@@ -359,4 +359,101 @@ async fn an_authority_that_has_ended_is_named_and_the_next_one_issues_at_once() 
         .trust()
         .verify_student(&student.chain, now)
         .unwrap();
+}
+
+/// As it stands in the file.
+fn certificate(answer: &SigningAnswer) -> Certificate {
+    let json: serde_json::Value = serde_json::from_slice(&answer.to_json()).unwrap();
+    Certificate::from_pem(json["certificate"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_begins_later_or_has_ended_is_not_taken_in() {
+    let university = University::open().await;
+    let request = university
+        .requested(IssuerKind::Services, PASSPHRASE)
+        .await
+        .unwrap();
+    let root = university.root_with_key();
+    let now = university.clock.now();
+    let after = |minutes: u64| from_seconds(now.as_secs() + minutes * 60);
+    // The root's machine is ahead by 15 minutes; a certificate begins 10 before it is signed.
+    let ahead = sign(&request, &root, after(15)).unwrap();
+    let refused = university.imported(ahead.clone()).await.unwrap_err();
+    assert!(matches!(refused, Error::NotInForce(_)), "{refused:?}");
+    let told = refused.to_string();
+    assert!(told.contains("`services-2` counts only from"), "{told}");
+    assert!(told.contains("ahead by 15 min or more"), "{told}");
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 3);
+
+    // The root's machine is ten years behind; or nobody has fetched the answer.
+    let behind = sign(&request, &root, now).unwrap();
+    university
+        .clock
+        .advance(Duration::from_secs(1827 * 24 * 60 * 60));
+    let refused = university.imported(behind).await.unwrap_err();
+    assert!(matches!(refused, Error::NotInForce(_)), "{refused:?}");
+    assert!(refused.to_string().contains("counted until"), "{refused}");
+    university
+        .clock
+        .rewind(Duration::from_secs(1827 * 24 * 60 * 60));
+
+    // Once it counts, the same answer is taken.
+    university.clock.advance(Duration::from_secs(5 * 60));
+    university.imported(ahead).await.unwrap();
+    university.refresher.refresh().await.unwrap();
+    assert_eq!(lists(&university).await.1.len(), 4);
+}
+
+/// Such as an earlier version has taken in.
+#[tokio::test]
+async fn an_authority_that_begins_later_issues_nothing_until_then_and_no_key_is_made_for_it() {
+    let university = University::open().await;
+    let student = university.student("1155000001").await;
+    let tls = university.connect().await.peer_chain().unwrap().clone();
+    let eight_hours = Duration::from_secs(8 * 60 * 60);
+    let then = from_seconds(university.clock.now().as_secs() + eight_hours.as_secs());
+    for kind in [IssuerKind::Services, IssuerKind::Students] {
+        let request = university.requested(kind, PASSPHRASE).await.unwrap();
+        let answer = sign(&request, &university.root_with_key(), then).unwrap();
+        let file = format!("issuers/{}/cert.pem", answer.authority);
+        let pem = certificate(&answer).to_pem();
+        std::fs::write(university.home().path(&file), pem).unwrap();
+        let (authority, now) = (answer.authority, university.clock.now());
+        university
+            .change(move |records| {
+                records.authorities().add(authority)?;
+                if kind == IssuerKind::Students {
+                    let soon = from_seconds(now.as_secs() + 10);
+                    records.authorities().activate(authority, soon)?;
+                }
+                records.status().advance(now).map(drop)
+            })
+            .await;
+    }
+    for _ in 0..5 {
+        university.clock.advance(Duration::from_secs(10));
+        university.refresher.refresh().await.unwrap();
+    }
+    let later = university.student("1155000002").await;
+    assert_eq!(issuer(&later), issuer(&student));
+    university.token(&student).await;
+    assert_eq!(university.states().await, [KeyState::Active]);
+    let same = university.connect().await.peer_chain().unwrap().clone();
+    assert_eq!(same.leaf(), tls.leaf());
+    let university = university.restart().await;
+    let later = university.student("1155000003").await;
+    assert_eq!(issuer(&later), issuer(&student));
+    assert_eq!(university.states().await, [KeyState::Active]);
+
+    // It begins, and takes its place by itself.
+    university.clock.advance(eight_hours);
+    university.refresher.refresh().await.unwrap();
+    let student = university.student("1155000004").await;
+    assert_ne!(issuer(&student), issuer(&later));
+    assert_eq!(
+        university.states().await,
+        [KeyState::Retiring, KeyState::Active]
+    );
 }

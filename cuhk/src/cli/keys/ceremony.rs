@@ -1,9 +1,12 @@
 //! `cuhk keys rotate students|services|root`, `request`, `sign-request` and `import`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use scb_certs::{Certificate, Fingerprint, IssuerKind, Passphrase, Root};
-use scb_cli::{Failure, Home, load_config, local_time, printable, read_limited, say, write_atomic};
+use scb_cli::{
+    Failure, Home, load_config, local_time, note, printable, read_limited, say, write_atomic,
+};
 use serde_json::json;
 
 use super::super::listing::say_json;
@@ -11,18 +14,21 @@ use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
 use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
-    Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, is_imported,
-    is_root_imported, newest_root, next_key, open_root, request, request_root, require_in_force,
-    sign, sign_root, try_key,
+    InForce, Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root,
+    is_imported, is_root_imported, newest_root, next_key, open_root, request, request_root,
+    require_in_force, sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
 use crate::issuers::{is_there, read_certificate, read_certificate_file};
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
+use crate::time::later;
 use crate::turn::{Turn, Work};
 
 /// Largest request or answer that is read, in bytes.
 const CEREMONY_FILE: u64 = 256 * 1024;
+/// What the root signs counts for 13 months: with less than a year of it something was wrong with a clock.
+const SHORT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Before a key is made that nobody could certify.
 fn require_root_in_force(home: &Home, store: &Store) -> Result<(), Error> {
@@ -94,7 +100,7 @@ pub(super) fn rotate_root(
     let next = import_root(home, store, &answer, now())?;
     match json {
         true => say_json(&json!({ "key": next.map(|next| next.to_string()) })),
-        false => root_told(&answer, next),
+        false => root_told(next, answer.in_force()?),
     }
 }
 
@@ -188,7 +194,13 @@ fn sign_issuer_request(
     let asked = |root: &&Root| root.certificate().fingerprint() == request.root;
     let root = roots.iter().find(asked).or(roots.first());
     let root = root.ok_or(Error::CeremonyInvalid("no root"))?;
-    Ok(sign(request, root, now())?)
+    let answer = sign(request, root, now())?;
+    say(&format!(
+        "{}  {}",
+        answer.authority,
+        answer.in_force()?.told()
+    ))?;
+    Ok(answer)
 }
 
 fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<RootAnswer, Failure> {
@@ -226,6 +238,10 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
     let (roots, passphrase) = opened(signing)?;
     let key = next.map(|dir| next_key(dir, &passphrase)).transpose()?;
     let answer = sign_root(request, &roots, key, now())?;
+    say(&format!(
+        "revocation list and trust bundle: it {}",
+        answer.in_force()?.told()
+    ))?;
     if let (Some(dir), Some(pem)) = (next, answer.certificate()) {
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     }
@@ -265,8 +281,10 @@ pub(super) fn take_in(
             if answer.certificate().is_some() {
                 Room::Emergency.require(home, store, now())?;
             }
-            let next = import_root(home, store, &answer, now())?;
-            root_told(&answer, next)
+            root_told(
+                import_root(home, store, &answer, now())?,
+                answer.in_force()?,
+            )
         }
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
@@ -286,11 +304,16 @@ fn already_taken() -> Result<(), Failure> {
     Ok(say("already taken in; nothing changed: cuhk keys list")?)
 }
 
-fn root_told(answer: &RootAnswer, next: Option<CrlSigner>) -> Result<(), Failure> {
-    if let Some(until) = answer.good_until()? {
-        let until = local_time(until);
-        say(&format!(
-            "the root's revocation list is good until {until}, and a new trust bundle is signed"
+fn root_told(next: Option<CrlSigner>, counts: InForce) -> Result<(), Failure> {
+    say(&format!(
+        "the root's revocation list and the trust bundle are good until {}",
+        local_time(counts.until)
+    ))?;
+    if counts.until < later(now(), SHORT) {
+        note(&format!(
+            "warning: that is less than 13 months, since they were signed at {} by the clock there; if it was \
+             not so long ago, set that clock and do it all again: cuhk keys request lists",
+            local_time(counts.from)
         ))?;
     }
     if let Some(next) = next {
