@@ -17,6 +17,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
 use scb_cli::{Home, rfc3339};
 use scb_storage::snapshot;
 
@@ -24,6 +25,7 @@ use crate::Error;
 use crate::config::path;
 use crate::draft;
 use crate::issuers::read_certificate;
+use crate::passphrase_change::{fingerprints, finish_begun, is_pending};
 use crate::store::Store;
 
 use archive::{Verified, Writing};
@@ -94,7 +96,8 @@ pub(crate) fn thin(
 ///
 /// [`Error::BackupExists`]; [`Error::NoDirectory`], as a disk may be missing there;
 /// [`Error::KeyInTheClear`] if an authority's key is not encrypted; [`Error::BackupTooLarge`];
-/// [`Error::Storage`] if the database is damaged; [`Error::Local`]. Then there is no file.
+/// [`Error::KeysChanged`] if they got another passphrase meanwhile; [`Error::Storage`] if the database is
+/// damaged; [`Error::Local`]. Then there is no file.
 pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup, Error> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(Error::BackupExists {
@@ -102,6 +105,8 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
         });
     }
     require_directory(file.parent().unwrap_or(file))?;
+    finish_begun(home.dir())?;
+    let keys = fingerprints(home)?;
     let workshop = Workshop::beside(file)?;
     let database = workshop.dir().join(path::DATABASE);
     // The database first: the log may have more than it says, never less.
@@ -123,6 +128,12 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
         ))
     })?;
     Verified::open(&draft, &mut |_, _| {})?;
+    let keys_now = fingerprints(home)?;
+    let is_same = |(file, key): (&PathBuf, &Fingerprint)| keys_now.get(file) == Some(key);
+    // Some of them may be under one passphrase, and some under another.
+    if is_pending(home.dir()) || !keys.iter().all(is_same) {
+        return Err(Error::KeysChanged);
+    }
     fs::rename(&draft, file).map_err(draft::file("write", file))?;
     draft::sync_parent(file)?;
     Ok(Backup {

@@ -94,6 +94,17 @@ pub enum Error {
         /// The flag that gives it.
         flag: &'static str,
     },
+    /// A passphrase is to be changed, and the new one is the old one.
+    #[error("the new passphrase is the present one")]
+    PassphraseUnchanged,
+    /// A key is to be made that the running server could not open.
+    #[error(
+        "the server that runs here was started before the passphrase was changed: it could not open a new key"
+    )]
+    ServerOfEarlierPassphrase,
+    /// The keys of a home got another passphrase while they were copied.
+    #[error("the passphrase of the keys was changed while they were copied")]
+    KeysChanged,
     /// The root and the issuing authorities would have the same passphrase.
     #[error("the root and the issuing authorities have the same passphrase")]
     PassphrasesSame,

@@ -30,6 +30,7 @@ mod log;
 mod monitor;
 mod note_keys;
 mod own_identity;
+mod passphrase_change;
 mod passphrases;
 mod publication;
 mod published_keys;

@@ -102,6 +102,16 @@ pub(crate) fn check_different(issuers: &Passphrase, root: &Passphrase) -> Result
     }
 }
 
+/// # Errors
+///
+/// [`Error::PassphraseUnchanged`]: whoever is to be kept out knows it.
+pub(crate) fn check_changed(old: &Passphrase, new: &Passphrase) -> Result<(), Error> {
+    match old.expose() == new.expose() {
+        true => Err(Error::PassphraseUnchanged),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::note_keys;
 use crate::own_identity::dropped_names;
+use crate::passphrase_change::finish_begun;
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -47,6 +48,7 @@ impl Unlocked {
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        finish_begun(home.dir())?;
         note_keys::create_missing(&home, passphrase)?;
         let issuers = Issuers::unlock(&home, passphrase)?;
         Self::assemble(home, lock, issuers)

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::Error;
+use crate::passphrase_change::finish;
 use crate::store::Store;
 
 /// What is done.
@@ -45,7 +46,18 @@ impl Turn {
     /// [`Error::ImportRunning`] or [`Error::CeremonyRunning`]; [`Error::Local`] if the lock file cannot be
     /// written.
     pub(crate) fn take(store: &Store, work: Work) -> Result<Self, Error> {
-        let path = store.beside(work.file());
+        let database = store.path();
+        Self::take_in(database.parent().unwrap_or(database), work)
+    }
+
+    /// [`Turn::take`], in this home. A ceremony finds all keys under one passphrase: a change that was
+    /// interrupted is finished first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Turn::take`]; [`Error::Certificates`] if the file of that change is none.
+    pub(crate) fn take_in(home: &Path, work: Work) -> Result<Self, Error> {
+        let path = home.join(work.file());
         let failed = |action| {
             let path = path.clone();
             move |source| scb_cli::Error::File {
@@ -58,6 +70,9 @@ impl Turn {
         match file.try_lock() {
             Ok(()) => {
                 note_process(&file).map_err(failed("write"))?;
+                if work == Work::Ceremony {
+                    finish(home)?;
+                }
                 Ok(Self { _file: file })
             }
             Err(TryLockError::WouldBlock) => Err(work.running(noted_process(&file))),

@@ -21,6 +21,7 @@ mod brought_forward;
 mod careless_cuhk;
 mod ceremonies;
 mod certificates;
+mod changed_passphrases;
 mod compared;
 mod cosign;
 mod crowd;

@@ -186,6 +186,7 @@ fn the_commands_of_the_page_do_what_it_says() {
         "First day of term",
         "Lost laptop",
         "Key rollover",
+        "Somebody leaves",
         "An issuing authority's key was stolen",
         "Backup and restore",
         "Upgrade",

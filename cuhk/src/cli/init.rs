@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use scb_certs::{Certificate, Fingerprint, Passphrase, TrustDomain};
-use scb_cli::{Failure, load_config, note, passphrase_from_flag, printable, say};
+use scb_certs::{Certificate, Fingerprint, TrustDomain};
+use scb_cli::{Failure, load_config, printable, say};
 
-use super::passphrases::Passphrases;
+use super::passphrases::{Passphrases, new_passphrase};
 use super::{Desk, now, require_own_place};
 use crate::addresses::{dns_name, once, public_url, server_address, trust_domain};
 use crate::config::path;
-use crate::passphrases::{Locked, MIN_CHARACTERS, check_different, check_length};
+use crate::passphrases::{Locked, check_different};
 use crate::{Config, Error, NewAuthority, existing, init, open_home};
 
 const EXAMPLES: &str = "\
@@ -147,34 +147,6 @@ fn note_made(desk: &Desk<'_>, root: Fingerprint) -> Result<(), Failure> {
     let result = format!("made: certificate {root}");
     store.write_blocking(move |records| records.note(&"root", &result, now()))?;
     Ok(())
-}
-
-/// What was typed and does not do is asked for again; a file that does not is refused.
-fn new_passphrase(
-    flag: &'static str,
-    file: Option<&Path>,
-    prompt: &str,
-    check: impl Fn(&Passphrase) -> Result<(), Error>,
-) -> Result<Passphrase, Failure> {
-    loop {
-        let passphrase = passphrase_from_flag(flag, file, prompt, true)?;
-        let checked = check_length(&passphrase, flag).and_then(|()| check(&passphrase));
-        match (checked, file) {
-            (Ok(()), _) => return Ok(passphrase),
-            (Err(error), Some(_)) => return Err(error.into()),
-            (Err(error), None) => note(&once_more(&error))?,
-        }
-    }
-}
-
-/// Why, without the flag that nobody gave.
-fn once_more(error: &Error) -> String {
-    match error {
-        Error::PassphraseShort { .. } => {
-            format!("That is shorter than {MIN_CHARACTERS} characters, or blank. Once more:")
-        }
-        other => format!("{other}. Once more:"),
-    }
 }
 
 /// One thing that `init` was told, beside what is so.

@@ -1,6 +1,7 @@
 //! `cuhk keys`
 
 mod ceremony;
+mod passphrase;
 mod withdraw;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use scb_cli::{Failure, Home, say};
 use serde::Serialize;
 use serde_json::json;
 
+pub(super) use self::ceremony::require_root_key;
 use self::ceremony::{rotate_issuer, rotate_root};
 use super::listing::{Moment, say_json};
 use super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
@@ -28,6 +30,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   cuhk keys list
   cuhk keys rotate tokens
+  cuhk keys passphrase                somebody who knows it leaves
   cuhk keys withdraw 1f6e…            see `cuhk keys list`
   cuhk keys withdraw students         an issuing authority whose key was stolen";
 
@@ -136,6 +139,8 @@ pub(super) enum Command {
         #[command(flatten)]
         passphrase: IssuersPassphrase,
     },
+    /// Give the issuing authorities' keys and the log's another passphrase
+    Passphrase(passphrase::Arguments),
     /// Withdraw a key that signs tokens, or an issuing authority, at once
     Withdraw(withdraw::Arguments),
 }
@@ -230,6 +235,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
         Command::Import { file, passphrase } => {
             ceremony::take_in(&home, &store, &file, &passphrase)
         }
+        Command::Passphrase(arguments) => passphrase::run(&home, &store, &arguments),
         Command::Withdraw(arguments) => withdraw::run(&home, &store, arguments),
         Command::SignRequest(_) => Ok(()),
     }

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::config::path;
 use crate::note_keys::{create_witness_key, unlock_log};
 use crate::store::WitnessedLog;
+use crate::turn::{Turn, Work};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -131,7 +132,9 @@ fn new_key(desk: &Desk<'_>, passphrase: &IssuersPassphrase) -> Result<(), Failur
     if file.exists() {
         return Err(Error::KeyExists { path: file }.into());
     }
-    create_witness_key(&home, &unlock_log(&home, &passphrase.read()?)?)?;
+    let passphrase = passphrase.read()?;
+    let _turn = Turn::take(&store, Work::Ceremony)?;
+    create_witness_key(&home, &unlock_log(&home, &passphrase)?)?;
     store.write_blocking(|records| records.note(&"witness", "another key made", now()))?;
     Ok(say(&format!(
         "{}  made: `cuhk serve` cosigns with it from its next start on",

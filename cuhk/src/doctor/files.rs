@@ -12,6 +12,7 @@ use crate::Error;
 use crate::config::path;
 use crate::issuers::{in_file, is_there, open_key};
 use crate::note_keys::Signed;
+use crate::passphrase_change::is_pending;
 use crate::store::AuthorityKind;
 
 /// With less than this the disk is as good as full: 64 MiB.
@@ -278,6 +279,13 @@ fn database(home: &Home) -> Finding {
 
 fn issuers_open(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
     const CHECK: &str = "passphrase";
+    if is_pending(home.dir()) {
+        return Finding::warn(
+            CHECK,
+            "the keys got another passphrase, and not all files are at their places yet",
+            "start `cuhk serve` with the new passphrase, or type `cuhk keys passphrase` again: either finishes it",
+        );
+    }
     let Some(passphrase) = passphrase else {
         return Finding::ok(CHECK, "not tried: give --passphrase-file to try it");
     };

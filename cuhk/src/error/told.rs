@@ -25,6 +25,12 @@ impl Error {
             Self::PassphrasesSame => {
                 "choose another one for the root and keep it apart: `serve` never needs it"
             }
+            Self::PassphraseUnchanged => "nothing was changed; choose another one",
+            Self::ServerOfEarlierPassphrase => {
+                "nothing was changed; put the new passphrase where `serve` reads it (--passphrase-file, or the file of \
+                 LoadCredential), start the server again, then do the same again"
+            }
+            Self::KeysChanged => "no backup was written; do the same again",
             Self::InitialisedOtherwise { .. } => {
                 "for another CUHK name a new directory with --home; names, addresses and the public \
                  URL of this one stand in its config.toml, its trust domain stays"
@@ -235,6 +241,7 @@ impl Error {
             Self::NotInitialised { .. }
             | Self::PassphraseShort { .. }
             | Self::PassphrasesSame
+            | Self::PassphraseUnchanged
             | Self::WrongPassphrase { .. }
             | Self::InitialisedOtherwise { .. }
             | Self::RootKeyAbsent { .. }
@@ -265,12 +272,15 @@ impl Error {
             | Self::KeyExists { .. }
             | Self::CeremonyInvalid(_)
             | Self::NotInForce(_)
+            | Self::ServerOfEarlierPassphrase
             | Self::RequestNotOurs { .. }
             | Self::WrongRoot { .. }
             | Self::NothingRequested(_)
             | Self::ManyMissing { .. }
             | Self::RowsRefused { .. } => scb_cli::exit::REFUSED,
-            Self::ImportRunning | Self::CeremonyRunning { .. } => scb_cli::exit::RETRY,
+            Self::ImportRunning | Self::KeysChanged | Self::CeremonyRunning { .. } => {
+                scb_cli::exit::RETRY
+            }
             Self::ImportUnfinished { source, .. } => source.exit(),
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
@@ -308,6 +318,9 @@ impl Error {
             Self::RootKeyAbsent { .. } => "root_key_absent",
             Self::CeremonyInvalid(_) => "ceremony_invalid",
             Self::NotInForce(_) => "not_in_force",
+            Self::PassphraseUnchanged => "passphrase_unchanged",
+            Self::ServerOfEarlierPassphrase => "server_of_earlier_passphrase",
+            Self::KeysChanged => "keys_changed",
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::WrongRoot { .. } => "wrong_root",
             Self::NothingRequested(_) => "nothing_requested",

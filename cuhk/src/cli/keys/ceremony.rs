@@ -20,6 +20,7 @@ use crate::ceremony::{
 };
 use crate::config::{Config, path};
 use crate::issuers::{is_there, read_certificate, read_certificate_file};
+use crate::passphrase_change::require_known_to_server;
 use crate::root::open_roots;
 use crate::store::{CrlSigner, Store};
 use crate::time::later;
@@ -48,6 +49,7 @@ pub(super) fn rotate_issuer(
         require_root_key(&root_dir)?;
         require_root_in_force(home, store)?;
         Room::Ordinary.require(home, store, now())?;
+        require_known_to_server(home)?;
         Ok::<_, Error>(root_dir)
     };
     // Before anybody types a passphrase, and again in turn: somebody else may have done something since.
@@ -295,6 +297,7 @@ pub(super) fn take_in(
                 try_key(home, &answer, passphrase)?;
             }
             Room::Emergency.require(home, store, now())?;
+            require_known_to_server(home)?;
             put_to_use(import(home, store, &answer, now())?)
         }
     }
@@ -343,7 +346,7 @@ fn written(out: &Path, bytes: &[u8], told: &str) -> Result<(), Failure> {
 }
 
 /// Told before anybody types a passphrase.
-pub(super) fn require_root_key(root_dir: &Path) -> Result<(), Error> {
+pub(in crate::cli) fn require_root_key(root_dir: &Path) -> Result<(), Error> {
     match is_there(&root_dir.join(path::KEY))? {
         true => Ok(()),
         false => Err(Error::RootKeyAbsent {

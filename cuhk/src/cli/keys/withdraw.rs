@@ -18,6 +18,7 @@ use crate::cli::revoke::past;
 use crate::config::path;
 use crate::issuers::issuer_kind;
 use crate::keys::{NamedKey, withdraw};
+use crate::passphrase_change::require_known_to_server;
 use crate::revocation::Grounds;
 use crate::root::{open_roots, sign_lists};
 use crate::store::{CrlSigner, Store};
@@ -216,6 +217,7 @@ impl Need {
         let root = has_root(home, store, heir)?;
         if heir {
             Room::Emergency.require(home, store, now())?;
+            require_known_to_server(home)?;
         }
         Ok(Self { heir, root })
     }

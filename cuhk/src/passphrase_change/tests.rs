@@ -1,0 +1,125 @@
+#![allow(clippy::unwrap_used)]
+
+use scb_testkit::FixedClock;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Config, Issuers, NewAuthority, init, open_home};
+
+const ISSUING: [&str; 3] = [
+    "issuers/students/key.pem",
+    "issuers/services/key.pem",
+    path::LOG_KEY,
+];
+
+/// Nobody guesses it, so that the keys are opened at once.
+fn random(text: &str) -> Passphrase {
+    Passphrase::from(text.to_owned()).known_random()
+}
+
+fn home() -> (TempDir, Home) {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("cuhk");
+    let new = NewAuthority {
+        trust_domain: "cuhk.example".parse().unwrap(),
+        config: Config::default(),
+        passphrase: random("correct horse"),
+        root_passphrase: random("battery staple"),
+    };
+    init(&place, &new, FixedClock::default().now()).unwrap();
+    let home = open_home(&place).unwrap();
+    (dir, home)
+}
+
+fn contents(home: &Home) -> Vec<Vec<u8>> {
+    let read = |name| fs::read(home.path(name)).unwrap();
+    ISSUING.map(read).to_vec()
+}
+
+fn prepare(home: &Home, old: &str, new: &str) -> Result<Option<Change>, Error> {
+    Change::prepare(home, &random(old), &random(new))
+}
+
+/// The moment of the crash: the change has happened, and so many files are at their places.
+#[test]
+fn wherever_it_is_killed_one_passphrase_opens_all_keys_at_the_next_start() {
+    for placed in 0..=ISSUING.len() {
+        let (_dir, home) = home();
+        let (old, new) = ("correct horse", "another horse");
+        let change = prepare(&home, old, new).unwrap().unwrap();
+        assert_eq!(change.keys.len(), ISSUING.len());
+        let json = serde_json::to_vec(&change).unwrap();
+        write_atomic(&home.path(PENDING), &json, 0o600).unwrap();
+        for (name, pem) in change.keys.iter().take(placed) {
+            write_atomic(&home.path(name), pem.as_bytes(), 0o600).unwrap();
+        }
+        finish_begun(home.dir()).unwrap();
+        assert!(!is_pending(home.dir()));
+        Issuers::unlock(&home, &random(new)).unwrap();
+        let refused = Issuers::unlock(&home, &random(old)).unwrap_err();
+        assert!(matches!(refused, Error::WrongPassphrase { .. }));
+        // Typed again it changes nothing.
+        let before = contents(&home);
+        assert!(prepare(&home, old, new).unwrap().is_none());
+        assert_eq!(contents(&home), before);
+    }
+}
+
+/// Before it has its name nothing has happened: what is left is a temporary file that nobody reads.
+#[test]
+fn a_passphrase_that_does_not_open_all_keys_changes_none() {
+    let (_dir, home) = home();
+    let before = contents(&home);
+    let refused = prepare(&home, "wrong horse", "another horse").unwrap_err();
+    assert!(matches!(refused, Error::WrongPassphrase { .. }));
+    let same = prepare(&home, "correct horse", "battery staple").unwrap_err();
+    assert!(matches!(same, Error::PassphrasesSame), "{same:?}");
+    // One key of another home among them.
+    let (_other, other) = self::home();
+    let others = prepare(&other, "correct horse", "another horse");
+    others.unwrap().unwrap().commit(&other).unwrap();
+    let name = "issuers/services/key.pem";
+    fs::copy(other.path(name), home.path(name)).unwrap();
+    let refused = prepare(&home, "correct horse", "third horse").unwrap_err();
+    assert!(refused.to_string().contains(name), "{refused}");
+    assert!(!is_pending(home.dir()));
+    assert_eq!(contents(&home)[0], before[0]);
+    assert_eq!(contents(&home)[2], before[2]);
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_put_nowhere() {
+    let (dir, home) = home();
+    let before = contents(&home);
+    let change = prepare(&home, "correct horse", "another horse");
+    let json = serde_json::to_string(&change.unwrap().unwrap()).unwrap();
+    for (ours, altered) in [
+        ("issuers/students/key.pem", "../outside.pem"),
+        ("issuers/students/key.pem", "issuers/../../outside/key.pem"),
+        ("issuers/students/key.pem", "root/key.pem"),
+        ("ENCRYPTED PRIVATE KEY", "PRIVATE KEY"),
+        (KIND, "scb-other"),
+        ("{", "["),
+    ] {
+        fs::write(home.path(PENDING), json.replace(ours, altered)).unwrap();
+        assert!(finish(home.dir()).is_err(), "{altered}");
+        assert_eq!(contents(&home), before);
+        assert!(!dir.path().join("outside.pem").exists());
+    }
+}
+
+#[test]
+fn roots_that_were_left_by_a_crash_get_the_new_one_by_the_same_command() {
+    let ([(_a, one), (_b, two)], new) = ([home(), home()], random("another staple"));
+    let old = random("battery staple");
+    let dirs = [one.path(path::ROOT), two.path(path::ROOT)];
+    let noted = || Ok(());
+    let refused = change_roots(&dirs, &new, &random("third staple"), noted).unwrap_err();
+    assert!(matches!(refused, Error::WrongPassphrase { .. }));
+    assert_eq!(change_roots(&dirs[..1], &old, &new, noted).unwrap(), 1);
+    assert_eq!(change_roots(&dirs, &old, &new, noted).unwrap(), 1);
+    assert_eq!(change_roots(&dirs, &old, &new, noted).unwrap(), 0);
+    for dir in &dirs {
+        crate::open_root(dir, &new).unwrap();
+    }
+}

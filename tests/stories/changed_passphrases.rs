@@ -1,0 +1,293 @@
+//! The passphrases of CUHK's keys are changed when somebody leaves who knows them.
+
+use std::fs;
+
+use expectrl::{Eof, Expect, Session};
+
+use crate::campus::{ByHand, Ran, Server, program, write_secret};
+
+const CHANGE: [&str; 6] = [
+    "keys",
+    "passphrase",
+    "--passphrase-file",
+    "issuers.pass",
+    "--new-passphrase-file",
+    "new.pass",
+];
+const ROSTER: &str = "sid,name\n1155000001,A\n1155000002,B\n1155000003,C\n";
+const KEYS: [&str; 4] = [
+    "issuers/students/key.pem",
+    "issuers/services/key.pem",
+    "issuers/students-2/key.pem",
+    "keys/log.pem",
+];
+
+struct Office(ByHand);
+
+impl Office {
+    /// With a key that was requested and not certified yet.
+    fn open() -> Self {
+        let campus = ByHand::new();
+        campus.init().succeeded();
+        campus.roster(ROSTER).succeeded();
+        for (file, text) in [
+            ("new.pass", "another horse\n"),
+            ("short.pass", "horse\n"),
+            ("wrong.pass", "wrong horse\n"),
+        ] {
+            write_secret(&campus.path(file), text);
+        }
+        let request = ["keys", "request", "students", "--out", "request.json"];
+        let passphrase = ["--passphrase-file", "issuers.pass"];
+        campus
+            .cuhk(&[&request[..], &passphrase].concat())
+            .succeeded();
+        Self(campus)
+    }
+
+    fn keys(&self) -> Vec<Vec<u8>> {
+        let read = |name| fs::read(self.0.path("cuhk.home").join(name)).unwrap();
+        KEYS.map(read).to_vec()
+    }
+
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], exit: i32, code: &str) -> Ran {
+        let ran = self.0.cuhk(arguments);
+        assert_eq!(ran.exit, Some(exit), "{arguments:?}: {ran:#?}");
+        assert!(ran.stderr.contains(&format!("[{code}]")), "{ran:#?}");
+        assert!(ran.stderr.contains("what to do: "), "{ran:#?}");
+        ran
+    }
+
+    fn serve(&self, home: &str, passphrase: &str) -> Server {
+        let mut command = program("cuhk");
+        command.current_dir(self.0.path(".")).args(["--home", home]);
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--passphrase-file"];
+        Server::start_command(command.args(serve).arg(passphrase))
+    }
+
+    fn enrols(&self, cuhk: &Server, sid: &str) {
+        let enrol = ["enrol", "--ids", sid, "--codes", "codes.csv"];
+        let to = ["--ca", "cuhk.home/ca.pem", "--cuhk", &cuhk.address()];
+        self.0.student(&[&enrol[..], &to].concat()).succeeded();
+    }
+
+    /// Whether a passphrase opens a home, without starting anything there.
+    fn opens(&self, home: &str, passphrase: &str) -> bool {
+        let mut command = program("cuhk");
+        command.current_dir(self.0.path(".")).args(["--home", home]);
+        let told = Ran::of(command.args(["doctor", "--passphrase-file", passphrase])).stdout;
+        assert!(told.contains("opens"), "{told}");
+        told.contains("it opens every issuing authority's key")
+    }
+
+    fn restores(&self, backup: &str, home: &str) {
+        let mut command = program("cuhk");
+        command.current_dir(self.0.path(".")).args(["--home", home]);
+        Ran::of(command.args(["restore", backup])).succeeded();
+    }
+}
+
+#[test]
+fn whoever_knew_the_passphrase_opens_no_key_and_no_later_backup_with_it() {
+    let office = Office::open();
+    let campus = &office.0;
+    campus.cuhk(&["backup", "before.zip"]).succeeded();
+    let before = office.keys();
+    let mut cuhk = office.serve("cuhk.home", "issuers.pass");
+    office.enrols(&cuhk, "1155000001");
+
+    // All or none.
+    let with = |old: &'static str, new: &'static str| {
+        let mut arguments = CHANGE;
+        (arguments[3], arguments[5]) = (old, new);
+        arguments
+    };
+    office.refuses(&with("wrong.pass", "new.pass"), 2, "wrong_passphrase");
+    office.refuses(&with("issuers.pass", "short.pass"), 2, "passphrase_short");
+    office.refuses(&with("issuers.pass", "root.pass"), 2, "passphrases_same");
+    office.refuses(
+        &with("issuers.pass", "issuers.pass"),
+        2,
+        "passphrase_unchanged",
+    );
+    assert_eq!(office.keys(), before);
+
+    let told = campus.cuhk(&CHANGE).succeeded();
+    let told = told.stdout.clone() + &told.stderr;
+    for expected in [
+        "log",
+        "services",
+        "students-2, students",
+        "LoadCredential=cuhk.passphrase",
+    ] {
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(
+        !told.contains("another horse") && !told.contains("correct horse"),
+        "{told}"
+    );
+    let after = office.keys();
+    assert!(after.iter().zip(&before).all(|(new, old)| new != old));
+    for name in KEYS {
+        assert_eq!(campus.mode(&format!("cuhk.home/{name}")), 0o600);
+    }
+    let again = campus.cuhk(&CHANGE).succeeded().stdout;
+    assert!(again.contains("nothing changed"), "{again}");
+    assert_eq!(office.keys(), after);
+    let noted = campus.cuhk(&["operations", "list"]).succeeded().stdout;
+    assert_eq!(noted.matches("keys passphrase").count(), 1, "{noted}");
+
+    // The server goes on, and is given no key that it could not open.
+    office.enrols(&cuhk, "1155000002");
+    let rotate = [
+        &[
+            "keys",
+            "rotate",
+            "services",
+            "--passphrase-file",
+            "new.pass",
+        ][..],
+        &["--root-passphrase-file", "root.pass"],
+    ]
+    .concat();
+    let code = "server_of_earlier_passphrase";
+    office.refuses(&rotate, 3, code);
+    let sign = ["keys", "sign-request", "request.json", "--root-dir"];
+    let out = ["cuhk.home/root", "--out", "answer.json"];
+    let passphrase = ["--root-passphrase-file", "root.pass"];
+    campus
+        .cuhk(&[&sign[..], &out, &passphrase].concat())
+        .succeeded();
+    let import = [
+        "keys",
+        "import",
+        "answer.json",
+        "--passphrase-file",
+        "new.pass",
+    ];
+    office.refuses(&import, 3, code);
+    let mut withdraw = rotate.clone();
+    withdraw[1] = "withdraw";
+    withdraw.push("--replace");
+    office.refuses(&withdraw, 3, code);
+    let listed = campus.cuhk(&["keys", "list"]).succeeded().stdout;
+    assert!(
+        !listed.contains("students-2") && !listed.contains("services-2"),
+        "{listed}"
+    );
+    assert!(cuhk.stop().success());
+
+    let mut command = campus.command("cuhk", &["serve", "--listen", "127.0.0.1:0"]);
+    let old = Ran::of(command.args(["--passphrase-file", "issuers.pass"]));
+    assert_eq!(old.exit, Some(2), "{old:#?}");
+    assert!(old.stderr.contains("[wrong_passphrase]"), "{old:#?}");
+    let cuhk = office.serve("cuhk.home", "new.pass");
+    campus.cuhk(&import).succeeded();
+    campus.cuhk(&rotate).succeeded();
+    office.enrols(&cuhk, "1155000003");
+
+    campus.cuhk(&["backup", "after.zip"]).succeeded();
+    office.restores("before.zip", "before.home");
+    office.restores("after.zip", "after.home");
+    let opened = ["before.home", "after.home"].map(|home| {
+        let by = |passphrase| office.opens(home, passphrase);
+        (by("issuers.pass"), by("new.pass"))
+    });
+    assert_eq!(opened, [(true, false), (false, true)]);
+}
+
+/// `cuhk root passphrase`
+fn change<'a>(old: &'a str, new: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let change = ["root", "passphrase", "--root-passphrase-file", old];
+    let new = ["--new-root-passphrase-file", new];
+    [&change[..], &new, more].concat()
+}
+
+#[test]
+fn the_root_gets_another_passphrase_here_and_on_another_machine() {
+    let office = Office::open();
+    let campus = &office.0;
+    write_secret(&campus.path("staple.pass"), "another staple\n");
+    office.refuses(
+        &change("wrong.pass", "staple.pass", &[]),
+        2,
+        "wrong_passphrase",
+    );
+    office.refuses(
+        &change("root.pass", "issuers.pass", &[]),
+        2,
+        "passphrases_same",
+    );
+    office.refuses(
+        &change("root.pass", "root.pass", &[]),
+        2,
+        "passphrase_unchanged",
+    );
+    let sign = |passphrase| ["root", "sign-crl", "--root-passphrase-file", passphrase];
+    campus.cuhk(&sign("root.pass")).succeeded();
+    let root = [
+        "keys",
+        "rotate",
+        "root",
+        "--root-passphrase-file",
+        "root.pass",
+    ];
+    campus.cuhk(&root).succeeded();
+
+    // Both roots have it.
+    let first = change("root.pass", "staple.pass", &[]);
+    let told = campus.cuhk(&first).succeeded().stdout;
+    assert_eq!(told.matches("has the new passphrase").count(), 2, "{told}");
+    let again = campus.cuhk(&first).succeeded().stdout;
+    assert!(again.contains("nothing changed"), "{again}");
+    office.refuses(&sign("root.pass"), 2, "wrong_passphrase");
+    campus.cuhk(&sign("staple.pass")).succeeded();
+    let noted = campus.cuhk(&["operations", "list"]).succeeded().stdout;
+    assert_eq!(noted.matches("root passphrase").count(), 1, "{noted}");
+
+    // Where there is no CUHK.
+    let safe = campus.path("safe");
+    fs::create_dir(&safe).unwrap();
+    fs::rename(campus.path("cuhk.home/root/key.pem"), safe.join("key.pem")).unwrap();
+    let elsewhere = |old, new, dir: &str| {
+        let mut command = program("cuhk");
+        command
+            .current_dir(campus.path("."))
+            .args(["--home", "nowhere"]);
+        Ran::of(command.args(change(old, new, &["--root-dir", dir])))
+    };
+    let absent = elsewhere("staple.pass", "root.pass", "cuhk.home/root");
+    assert_eq!(absent.exit, Some(2), "{absent:#?}");
+    elsewhere("staple.pass", "root.pass", "safe").succeeded();
+    fs::rename(safe.join("key.pem"), campus.path("cuhk.home/root/key.pem")).unwrap();
+    // One of the two is left: as after a crash.
+    let told = campus.cuhk(&change("staple.pass", "root.pass", &[]));
+    told.succeeded();
+    campus.cuhk(&sign("root.pass")).succeeded();
+}
+
+#[test]
+fn a_new_passphrase_is_asked_for_twice_at_a_terminal() {
+    let office = Office::open();
+    let command = office.0.command("cuhk", &["keys", "passphrase"]);
+    let mut typing = Session::spawn(command).unwrap();
+    typing.set_expect_timeout(Some(std::time::Duration::from_secs(30)));
+    let new = "New passphrase for the issuing authorities:";
+    for (question, answer) in [
+        ("Passphrase of the issuing authorities:", "correct horse"),
+        (new, "short"),
+        ("the same again:", "short"),
+    ] {
+        typing.expect(question).unwrap();
+        typing.send_line(answer).unwrap();
+    }
+    typing.expect("shorter than 8 characters").unwrap();
+    for question in [new, "the same again:"] {
+        typing.expect(question).unwrap();
+        typing.send_line("another horse").unwrap();
+    }
+    typing.expect("have the new passphrase").unwrap();
+    typing.expect(Eof).unwrap();
+    assert!(office.opens("cuhk.home", "new.pass"));
+}
