@@ -43,6 +43,8 @@ pub enum Missing {
 pub struct ImportOptions {
     /// Where codes go for those who need one, and the root that the sheet names.
     pub sheet: Option<(PathBuf, Fingerprint)>,
+    /// Whether who has an unused code and no certificate gets another, which ends that.
+    pub replace_codes: bool,
     /// What becomes of those who are not listed.
     pub missing: Missing,
     /// When it is.

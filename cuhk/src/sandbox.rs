@@ -71,6 +71,7 @@ fn furnish(
 
 fn options(sandbox: &Sandbox, root: &Certificate, now: UnixTime) -> ImportOptions {
     ImportOptions {
+        replace_codes: false,
         sheet: Some((sandbox.codes(), root.fingerprint())),
         missing: Missing::Keep,
         now,

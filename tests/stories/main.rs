@@ -68,6 +68,7 @@ mod reading;
 mod refusals;
 mod rejections;
 mod renewal;
+mod restored_codes;
 mod revocation;
 mod rollover;
 mod roster;

@@ -220,16 +220,18 @@ fn of_services(services: Vec<(ServiceName, Option<UnixTime>)>) -> Vec<String> {
 }
 
 /// What is not in a backup.
-const CERTIFIED_SINCE: [&str; 3] = [
+const CERTIFIED_SINCE: [&str; 5] = [
     "What happened after the backup is not in it:",
     "  - certificates issued since: verification answers `unknown` about them; their holders",
-    "    enrol again with a new code (cuhk code issue SID --replace)",
+    "    enrol again, with the code of their sheet once more or with a new one, which ends that. For all:",
+    "    cuhk roster import FILE --codes-out OUT --replace-codes",
+    "    for one: cuhk code issue SID --replace",
 ];
 
 const SINCE: [&str; 11] = [
     "  - revocations and suspensions since: those certificates COUNT AGAIN; revoke and suspend",
     "    again before you serve",
-    "  - codes used since can be used once more until they expire: issue new ones with --replace",
+    "  - codes used since can be used once more until they expire: either command ends them",
     "  - what CUHK cosigned of the services' logs since: it goes on from what it knows, and would",
     "    not notice if such a log went back to the same time; never restore both in one go. A log that",
     "    was begun since is witnessed anew, from its beginning, as soon as its service is here again",

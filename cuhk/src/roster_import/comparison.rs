@@ -269,8 +269,16 @@ impl Comparison {
         is_new: bool,
     ) -> Result<(), Error> {
         let subject = Subject::Student(student.sid.clone());
-        if !is_new && has_access(records, &subject, self.options.now)? {
+        let now = self.options.now;
+        if !is_new && has_certificate(records, &subject, now)? {
             return Ok(());
+        }
+        if !is_new && records.codes().has_open(&subject, now)? {
+            if !self.options.replace_codes {
+                self.import.open_codes += 1;
+                return Ok(());
+            }
+            self.import.replaced += 1;
         }
         self.import.codes += 1;
         if self.deed == Deed::Import {
@@ -307,13 +315,13 @@ fn otherwise_spelt(other: &StudentId) -> Difference {
     ))
 }
 
-/// Whether somebody who is active has a certificate, or a code that leads to one. What is on
-/// hold counts: it comes back with the student.
-fn has_access(records: &Records<'_>, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
+/// Whether somebody who is active has a certificate. What is on hold counts: it comes back with the
+/// student.
+fn has_certificate(records: &Records<'_>, subject: &Subject, now: UnixTime) -> Result<bool, Error> {
     let certificates = records.certificates().of(subject)?;
     let counts = |record: &CertificateRecord| {
         let ended = now.as_secs() > record.intent.validity.not_after.as_secs();
         !ended && (record.revocation.is_none() || record.is_on_hold())
     };
-    Ok(certificates.iter().any(counts) || records.codes().has_open(subject, now)?)
+    Ok(certificates.iter().any(counts))
 }

@@ -65,6 +65,10 @@ pub struct Import {
     pub active: usize,
     /// How many codes were written, or would be.
     pub codes: usize,
+    /// How many have a code already that nobody has used, and no certificate; they keep it.
+    pub open_codes: usize,
+    /// How many such codes end, as others take their place.
+    pub replaced: usize,
     /// An earlier import that was interrupted, if there was one.
     pub earlier: Option<Earlier>,
 }

@@ -79,7 +79,10 @@ impl<'a> Steps<'a> {
         if self.collected == 0 {
             return Ok(());
         }
-        let result = format!("{}, {}", import.counts, counted(import.codes, "code"));
+        let mut result = format!("{}, {}", import.counts, counted(import.codes, "code"));
+        if import.replaced > 0 {
+            result += &format!(", {} replaced", import.replaced);
+        }
         self.store.write_blocking(move |records| {
             records.note(&"roster", &result, now)?;
             records.imports().decide()
@@ -176,6 +179,8 @@ fn perform(records: &Records<'_>, step: Step, now: UnixTime) -> Result<(), Error
         } => {
             if roster.find(&sid)?.is_some_and(|student| student.active) {
                 let subject = Subject::Student(sid);
+                // There is none but where it is to be replaced: that was looked at.
+                records.codes().withdraw_until(&subject, issued_at, now)?;
                 records
                     .codes()
                     .add(&digest, &subject, issued_at, expires_at)?;

@@ -173,6 +173,30 @@ impl<'a> Codes<'a> {
         Ok(())
     }
 
+    /// Withdraws the unused codes of the subject that were issued until then, for good.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn withdraw_until(
+        &self,
+        subject: &Subject,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "UPDATE enrolment_code INDEXED BY enrolment_code_by_subject SET withdrawn_at = ?2
+                 WHERE subject = ?1 AND serial IS NULL AND withdrawn_at IS NULL AND issued_at <= ?3",
+            )?
+            .execute(params![
+                subject.to_string(),
+                convert::seconds(now),
+                convert::seconds(until)
+            ])?;
+        Ok(())
+    }
+
     /// Withdraws all unused codes of the subject, for good; answers how many.
     ///
     /// # Errors

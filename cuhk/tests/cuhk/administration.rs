@@ -54,6 +54,7 @@ impl Office {
 
     pub fn options(&self, codes: Option<&str>) -> ImportOptions {
         ImportOptions {
+            replace_codes: false,
             sheet: codes.map(|name| (self.path(name), Fingerprint::of(b"root"))),
             missing: Missing::Keep,
             now: self.now,

@@ -29,6 +29,12 @@ pub(crate) fn is_certificate_dead(refusal: &Refusal) -> bool {
     }
 }
 
+/// Whether CUHK knows nothing of the student's certificate.
+fn is_unknown(refusal: &Refusal) -> bool {
+    let reason = refusal.params.get("reason").map(String::as_str);
+    refusal.code == Code::StudentInactive && reason == Some("unknown")
+}
+
 /// Whether a clock that is off explains it: this program found the offset, or a server's
 /// certificate is not good by the clock here.
 pub(crate) fn blames_clock(refusal: &Refusal) -> bool {
@@ -119,7 +125,13 @@ pub(super) fn remedy_of(refusal: &Refusal) -> String {
         ),
         Some(sid) if refusal.code == Code::CertificateUnknownIssuer => format!(
             "if the address is right, CUHK has no record of this certificate, as after a backup was \
-             put back: ask your department for a new code, then: student enrol --ids {sid} --replace"
+             put back: enrol again with the code of your sheet, which may count once more, or ask your department for \
+             a new code; then: student enrol --ids {sid} --replace"
+        ),
+        Some(sid) if is_unknown(refusal) => format!(
+            "CUHK has no record of this certificate, as after a backup was put back: enrol again with the code of \
+             your sheet, which may count once more, or ask your department for a new code; then: student enrol \
+             --ids {sid} --replace"
         ),
         Some(sid) if is_certificate_dead(refusal) => {
             format!("ask your department for a new code, then: student enrol --ids {sid} --replace")
@@ -171,6 +183,13 @@ mod tests {
         let inactive = Refusal::new(Code::StudentInactive, Step::Three).about(&sid);
         let revoked = inactive.clone().with("reason", "revoked");
         let remedy = Failure::from(Error::from(revoked)).remedy.unwrap();
+        assert!(
+            remedy.ends_with("student enrol --ids A --replace"),
+            "{remedy}"
+        );
+        let unknown = inactive.clone().with("reason", "unknown");
+        let remedy = Failure::from(Error::from(unknown)).remedy.unwrap();
+        assert!(remedy.contains("the code of your sheet"), "{remedy}");
         assert!(
             remedy.ends_with("student enrol --ids A --replace"),
             "{remedy}"

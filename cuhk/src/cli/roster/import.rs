@@ -24,6 +24,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   cuhk roster import roster.csv --dry-run               what would change; nothing does
   cuhk roster import roster.csv --codes-out codes.csv
+  cuhk roster import roster.csv --codes-out again.csv --replace-codes
   cuhk roster import roster.csv --missing suspend       those who are no longer listed
   cuhk roster import gc_course.xls --sid-column Username
   cuhk roster import studierende.csv --sid-column Matrikelnummer --name-column Name
@@ -51,7 +52,9 @@ the same: the next one makes the changes that are left first, and `cuhk doctor` 
 then.
 
 With --codes-out, students who have neither a certificate nor an open code get a code; the file
-is for you to hand out and then to delete.
+is for you to hand out and then to delete. With --replace-codes as well those who have an open code
+get another, which ends that: where a sheet is lost, or after `cuhk restore`, when codes that were
+used since the backup are open again. Who has a certificate gets none in any case.
 
 With --missing suspend, active students who are not listed, or are listed as deleted or suspended,
 are suspended at once, unless a row is refused. If they are more than a third of all, the command
@@ -88,6 +91,9 @@ pub(in crate::cli) struct Arguments {
     /// Write codes for those who need one to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     codes_out: Option<PathBuf>,
+    /// New codes also for those who have one that was not used: those end (a lost sheet, a restoration)
+    #[arg(long, requires = "codes_out")]
+    replace_codes: bool,
     /// Name every student; otherwise at most 20 of each kind of difference
     #[arg(long)]
     all: bool,
@@ -112,6 +118,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let (_, store) = desk.open_to_write()?;
     let mut options = ImportOptions {
         sheet: arguments.codes_out.clone().map(|path| (path, root)),
+        replace_codes: arguments.replace_codes,
         missing: match arguments.missing {
             Fate::Keep => Missing::Keep,
             Fate::Suspend => Missing::Suspend {

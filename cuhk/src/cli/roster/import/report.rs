@@ -74,13 +74,28 @@ fn codes(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
     };
     let path = printable(&path.to_string_lossy());
     let codes = counted(import.codes, "code");
-    Ok(match (import.codes, arguments.dry_run) {
+    match (import.codes, arguments.dry_run) {
         (0, _) => say("nobody needs a code: no file was written"),
         (_, true) => say(&format!("{codes} would be written to {path}")),
         (_, false) => say(&format!(
             "{codes} written to {path}; keep it safe: no code can be shown again"
         )),
-    }?)
+    }?;
+    if import.replaced > 0 {
+        let ended = counted(import.replaced, "unused code");
+        say(&match arguments.dry_run {
+            true => format!("{ended} of the same students would end"),
+            false => format!("{ended} of the same students ended: those of an earlier sheet"),
+        })?;
+    }
+    if import.open_codes > 0 {
+        say(&format!(
+            "{} without a certificate: a code is out that was not used, and stays good. If that sheet is lost, or \
+             CUHK was restored since: the same with --replace-codes ends it and writes another",
+            counted(import.open_codes, "student")
+        ))?;
+    }
+    Ok(())
 }
 
 fn dry_run(import: &Import) -> Result<(), Failure> {
@@ -193,6 +208,8 @@ struct Report<'a> {
     counts: &'a Counts,
     active_before: usize,
     codes: usize,
+    open_codes: usize,
+    replaced_codes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_import: Option<Earlier>,
     differences: Differences<'a>,
@@ -215,6 +232,8 @@ pub(super) fn json(arguments: &Arguments, import: &Import) -> Result<(), Failure
         counts: &import.counts,
         active_before: import.active,
         codes: import.codes,
+        open_codes: import.open_codes,
+        replaced_codes: import.replaced,
         earlier_import: import.earlier,
         differences: Differences(&import.findings),
     };
