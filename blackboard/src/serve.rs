@@ -122,6 +122,7 @@ impl Server {
             known: BTreeMap::new(),
             has_all: false,
             noted: None,
+            is_unnoted: false,
             lists_now: ListsNow::default(),
         };
         log_witness.compare_at_start(&register).await?;
@@ -307,6 +308,7 @@ pub(crate) async fn log_witness_of(
         known: BTreeMap::new(),
         has_all: false,
         noted: None,
+        is_unnoted: false,
         lists_now: ListsNow::default(),
     })
 }

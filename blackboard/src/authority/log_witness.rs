@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scb_certs::{ServiceName, SpiffeId, TrustStore};
-use scb_cli::{Failure, with_causes};
+use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
     CosignedCheckpoint, ExpectCosignature, ExpectSeen, SeenByWitness, Standing, WitnessAnswer,
@@ -29,6 +29,7 @@ use scb_transport::{ClientTls, Clock, ServerTrust};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::again::Again;
 pub(crate) use self::lost::{Lost, Missing};
 use self::offered::{off_the_runtime, offer};
 pub(crate) use self::told::failure;
@@ -50,8 +51,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often CUHK is asked what it has seen although no log grows.
-const STILL_THERE: Duration = Duration::from_secs(5);
 
 /// The task that has this server's logs witnessed.
 pub(crate) struct LogWitness {
@@ -77,6 +76,8 @@ pub(crate) struct LogWitness {
     pub(crate) has_all: bool,
     /// Which logs CUHK may not know, as it was noted last.
     pub(crate) noted: Option<BTreeSet<LogName>>,
+    /// It was told that this could not be noted.
+    pub(crate) is_unnoted: bool,
     /// The revocation lists in force.
     pub(crate) lists_now: ListsNow,
 }
@@ -178,12 +179,7 @@ impl LogWitness {
             let watched = self.watch().await;
             // Who answers next may have been put back from a backup.
             self.known.values_mut().for_each(|known| known.seen = None);
-            if let Err(error) = self.note_unseen().await {
-                tracing::error!(
-                    "cannot note which logs CUHK may not know: {}",
-                    with_causes(&error)
-                );
-            }
+            self.note_unseen().await;
             let all = self.in_order();
             let left = all.iter().filter(|(turn, ..)| *turn != Turn::Through);
             self.witnessed.tally().left(left.count());
@@ -206,10 +202,10 @@ impl LogWitness {
         let mut grown = self.logs.grown();
         let mut link = self.open().await?;
         self.check_forgotten(&mut link).await?;
-        let (mut looks, mut looked) = (0, Instant::now());
+        let mut again = Again::new();
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
-            self.note_unseen().await?;
+            self.note_unseen().await;
             let all = self.in_order();
             let mut left = all
                 .iter()
@@ -231,18 +227,17 @@ impl LogWitness {
                     left = left.saturating_sub(1);
                 }
                 if turn == Turn::Unseen {
-                    looked = Instant::now();
+                    again.put_off();
                 }
                 // Whoever hands in now waits for no log that is still.
                 if turn != Turn::Grown && grown.has_changed().unwrap_or(false) {
                     break;
                 }
             }
-            self.note_unseen().await?;
+            self.note_unseen().await;
             self.witnessed.tally().left(left);
-            if looked.elapsed() > STILL_THERE {
-                self.look_again(&mut link, looks).await?;
-                (looks, looked) = (looks + 1, Instant::now());
+            if again.is_due() {
+                self.look_again(&mut link, &mut again, &grown).await?;
             }
             tokio::select! {
                 // One that was put back from a backup is not told by its answers, but by this.

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use scb_cli::with_causes;
 use scb_protocol::log_leaf::LogName;
 
 use super::LogWitness;
-use crate::store::Error;
 
 impl LogWitness {
     /// Those of which CUHK has cosigned something and has not said since it is connected that it has seen that.
@@ -20,22 +20,24 @@ impl LogWitness {
         .collect()
     }
 
-    /// Tells which, and writes it down for commands, if others are unseen than before.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub(super) async fn note_unseen(&mut self) -> Result<(), Error> {
+    /// Tells which, and writes it down for commands, if others are unseen than before. Where that cannot be written
+    /// it is logged once, and keeps CUHK from nothing.
+    pub(super) async fn note_unseen(&mut self) {
         let unseen = self.unseen();
         if self.noted.as_ref() == Some(&unseen) {
-            return Ok(());
+            return;
         }
         let now = self.clock.now();
         let kept = self.store.keep_unseen(unseen.clone(), now).await;
         // Whoever is told that there are none left finds none written down.
         self.witnessed.tally().unseen(unseen.clone());
-        kept?;
-        self.noted = Some(unseen);
-        Ok(())
+        match kept {
+            Ok(()) => (self.noted, self.is_unnoted) = (Some(unseen), false),
+            Err(error) if !std::mem::replace(&mut self.is_unnoted, true) => tracing::error!(
+                "cannot note which logs CUHK may not know: {}",
+                with_causes(&error)
+            ),
+            Err(_) => {}
+        }
     }
 }

@@ -125,8 +125,14 @@ async fn curl_is_told_over_http_2_that_a_body_is_too_long_however_long_it_is() {
         let url = format!("https://{}/count", both.tls.host_port());
         let more: Vec<_> = more.to_vec();
         let said = tokio::task::spawn_blocking(move || curl(&url, &file, &more));
-        if let Some(said) = said.await.unwrap() {
-            assert!(said.ends_with(&told), "{length} {said}");
-        }
+        let Some(said) = said.await.unwrap() else {
+            assert!(
+                std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+                "CI needs curl with HTTP/2"
+            );
+            eprintln!("skipped: no curl with HTTP/2");
+            return;
+        };
+        assert!(said.ends_with(&told), "{length} {said}");
     }
 }
