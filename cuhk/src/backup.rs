@@ -17,7 +17,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::UnixTime;
-use scb_certs::Fingerprint;
 use scb_cli::{Home, rfc3339};
 use scb_storage::snapshot;
 
@@ -25,7 +24,7 @@ use crate::Error;
 use crate::config::path;
 use crate::draft;
 use crate::issuers::read_certificate;
-use crate::passphrase_change::{fingerprints, finish_begun, is_pending};
+use crate::passphrase_change::{fingerprints, finish_begun, require_unchanged};
 use crate::store::Store;
 
 use archive::{Verified, Writing};
@@ -128,12 +127,7 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
         ))
     })?;
     Verified::open(&draft, &mut |_, _| {})?;
-    let keys_now = fingerprints(home)?;
-    let is_same = |(file, key): (&PathBuf, &Fingerprint)| keys_now.get(file) == Some(key);
-    // Some of them may be under one passphrase, and some under another.
-    if is_pending(home.dir()) || !keys.iter().all(is_same) {
-        return Err(Error::KeysChanged);
-    }
+    require_unchanged(home, &keys)?;
     fs::rename(&draft, file).map_err(draft::file("write", file))?;
     draft::sync_parent(file)?;
     Ok(Backup {

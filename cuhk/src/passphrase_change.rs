@@ -190,6 +190,23 @@ pub(crate) fn fingerprints(home: &Home) -> Result<BTreeMap<PathBuf, Fingerprint>
     there.map(read).collect()
 }
 
+/// Refuses copies of keys of which some may be under one passphrase and some under another.
+///
+/// # Errors
+///
+/// [`Error::KeysChanged`] if they are not as they were `before`, or a change is under way; [`Error::Local`].
+pub(crate) fn require_unchanged(
+    home: &Home,
+    before: &BTreeMap<PathBuf, Fingerprint>,
+) -> Result<(), Error> {
+    let now = fingerprints(home)?;
+    let is_same = |(file, key): (&PathBuf, &Fingerprint)| now.get(file) == Some(key);
+    match is_pending(home.dir()) || !before.iter().all(is_same) {
+        true => Err(Error::KeysChanged),
+        false => Ok(()),
+    }
+}
+
 /// Refuses where a server runs that was started under an earlier passphrase: it could not open a key that is made
 /// now, and whoever took its forerunner away would be left with none.
 ///

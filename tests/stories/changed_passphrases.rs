@@ -291,3 +291,24 @@ fn a_new_passphrase_is_asked_for_twice_at_a_terminal() {
     typing.expect(Eof).unwrap();
     assert!(office.opens("cuhk.home", "new.pass"));
 }
+
+/// At the moment at which the new passphrase counts and few files have it, if it can be caught.
+#[test]
+fn a_change_that_is_killed_leaves_one_passphrase_that_opens_all() {
+    let office = Office::open();
+    let campus = &office.0;
+    let mut command = campus.command("cuhk", &CHANGE);
+    let mut changing = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let pending = campus.path("cuhk.home/passphrase-change.json");
+    while !pending.exists() && changing.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let _ = changing.kill();
+    changing.wait().unwrap();
+    assert!(office.serve("cuhk.home", "new.pass").stop().success());
+    assert!(!pending.exists());
+    assert!(office.opens("cuhk.home", "new.pass"));
+    assert!(!office.opens("cuhk.home", "issuers.pass"));
+    let again = campus.cuhk(&CHANGE).succeeded().stdout;
+    assert!(again.contains("nothing changed"), "{again}");
+}

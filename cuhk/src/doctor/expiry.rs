@@ -83,7 +83,7 @@ fn awaited(
         one.signer,
         local_time(begins)
     );
-    let (kind, which) = (kind, kind.as_str());
+    let which = kind.as_str();
     let issues = |other: &&Standing| {
         let counts = |own: Certificate| own.not_before() <= now && now < own.not_after();
         other.signer.kind() == kind

@@ -65,6 +65,50 @@ fn wherever_it_is_killed_one_passphrase_opens_all_keys_at_the_next_start() {
     }
 }
 
+/// As if it was killed before the first file was at its place.
+fn interrupt(home: &Home, (old, new): (&str, &str)) {
+    let change = prepare(home, old, new).unwrap().unwrap();
+    let json = serde_json::to_vec(&change).unwrap();
+    write_atomic(&home.path(PENDING), &json, 0o600).unwrap();
+}
+
+#[test]
+fn a_backup_holds_keys_under_one_passphrase_and_the_doctor_sees_what_is_not_finished() {
+    let (dir, home) = home();
+    let now = FixedClock::default().now();
+    let found = |home: &Home| {
+        let given = crate::doctor::Passphrases::default();
+        let findings = crate::doctor::examine(home, &given, now);
+        let mut findings = findings.into_iter();
+        findings.find(|one| one.check == "passphrase").unwrap()
+    };
+    interrupt(&home, ("correct horse", "another horse"));
+    let told = found(&home);
+    assert!(told.mend.unwrap().contains("cuhk keys passphrase"));
+    let file = dir.path().join("night.zip");
+    crate::backup::back_up(&home, &file, now).unwrap();
+    assert!(!is_pending(home.dir()));
+    assert!(found(&home).mend.is_none());
+    let mut archive = zip::ZipArchive::new(fs::File::open(&file).unwrap()).unwrap();
+    for name in ISSUING {
+        let mut kept = Vec::new();
+        let mut entry = archive.by_name(name).unwrap();
+        std::io::Read::read_to_end(&mut entry, &mut kept).unwrap();
+        assert_eq!(kept, fs::read(home.path(name)).unwrap(), "{name}");
+    }
+    Issuers::unlock(&home, &random("another horse")).unwrap();
+
+    // Changed while it was written: begun, and done.
+    let before = fingerprints(&home).unwrap();
+    require_unchanged(&home, &before).unwrap();
+    interrupt(&home, ("another horse", "third horse"));
+    let refused = require_unchanged(&home, &before);
+    assert!(matches!(refused, Err(Error::KeysChanged)), "{refused:?}");
+    finish(home.dir()).unwrap();
+    let refused = require_unchanged(&home, &before);
+    assert!(matches!(refused, Err(Error::KeysChanged)), "{refused:?}");
+}
+
 /// Before it has its name nothing has happened: what is left is a temporary file that nobody reads.
 #[test]
 fn a_passphrase_that_does_not_open_all_keys_changes_none() {
