@@ -132,8 +132,8 @@ class Moments:
 
 def entries(lines, log):
     """The tree of all entries, what they accept, which one closed the assignment, the moments that
-    count, and for whom which submissions do not."""
-    tree, accepted, closed, moments, detached = Tree(), {}, None, Moments(), {}
+    count, for whom which submissions do not, and what was accepted after it was closed."""
+    tree, accepted, closed, moments, detached, after = Tree(), {}, None, Moments(), {}, None
     graded, rules, extended, ended, latest, back = set(), [], [], {}, 0, None
     for line in lines:
         check(line.endswith(b"\n"), "the last line is cut off")
@@ -163,6 +163,9 @@ def entries(lines, log):
             check(value["accepted"] == len(accepted), "it was closed after other submissions")
             closed = tree.size
         elif kind in REOPENS:
+            if kind == "accepted" and closed is not None and not after:
+                after = "entry %d accepted %s, though entry %d had closed the log and nothing had opened it again" % (
+                    tree.size, value["number"], closed)
             closed = None
         if kind == "grades":
             graded.add(tree.size)
@@ -193,7 +196,7 @@ def entries(lines, log):
             check(value["number"] not in accepted, value["number"] + " is accepted twice")
             accepted[value["number"]] = moments.restore(tree.size, value, log, rules, extended)
         tree.push(sha256(line))
-    return tree, accepted, closed, moments, back, detached
+    return tree, accepted, None if after else closed, moments, back, detached, after
 
 
 def digest(archive, name):
@@ -293,9 +296,10 @@ def verify(arguments):
         gap = receipts.covered(trust, time)
 
         with archive.open("leaves.jsonl") as lines:
-            tree, accepted, closed, moments, back, detached = entries(lines, log)
+            tree, accepted, closed, moments, back, detached, after = entries(lines, log)
         check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
         check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
+        check(not after or "closed" not in head, "it is not final: %s" % after)
         told = (head["entries"], head["accepted"], head.get("closed"), head["lost"])
         check(told == (tree.size, len(accepted), closed, len(moments.lost)), "export.json says other numbers")
         lost = moments.nothing_left()
@@ -307,6 +311,8 @@ def verify(arguments):
             say("restored", "entry %d stands in for %s, by a receipt of %s" % (index, ones, number))
         if back:
             say("TIMES", back)
+        if after:
+            say("AFTER", after + ": what such an entry says is not believed")
         say("committed", moments.told())
 
         check(set(head["files"]) == BOUND, "export.json names other files")

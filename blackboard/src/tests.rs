@@ -43,6 +43,7 @@ mod superseded;
 mod sweep;
 mod uncertified;
 mod uploads;
+mod windows;
 mod withdrawals;
 mod witness;
 

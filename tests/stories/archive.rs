@@ -84,9 +84,16 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
     close(&campus);
     // What came in the last second may be on its way: it waits for that, once.
     for waits in [true, false] {
-        let told = archive(&campus, &path).succeeded();
+        let arguments = [
+            "submissions",
+            "archive",
+            path.to_str().unwrap(),
+            "--replace",
+        ];
+        let told = campus.administer_blackboard(&[&arguments[..], &OF].concat());
+        let told = told.succeeded();
         assert_eq!(told.stderr.contains(" more\n"), waits, "{told:?}");
-        let told = told.json();
+        let told = archive(&campus, &path).succeeded().json();
         assert_eq!(told["final"], true);
         assert_eq!(
             told["closed"], 6,

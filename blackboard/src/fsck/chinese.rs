@@ -75,6 +75,11 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
             "以另一份作品的收據回覆",
             "有人更改了以哪份收據回覆某次提交：還原 blackboard.db 的備份",
         ),
+        "accepted_after_closing" => (
+            "日誌關閉後仍接受了提交",
+            "持有先前封存檔的人曾獲告知此事不會發生：保留此主目錄作為證據，查明誰改寫了其資料庫，\
+             並還原 blackboard.db 的備份。此日誌的封存檔不再為最終",
+        ),
         "log_backwards" => (
             "日誌條目的時間倒退",
             "伺服器運作期間時鐘曾被撥回，或先前曾快了：查明屬何者，其後所登記的以 CUHK 的聯署時間判斷。\

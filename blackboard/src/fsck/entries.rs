@@ -45,6 +45,8 @@ pub(super) struct Entries<'a> {
     unread: bool,
     /// The latest time so far; none once one went back, which is told once.
     latest: Option<UnixTime>,
+    /// The entry after which nothing could come, if nothing opened it again.
+    closed: Option<u64>,
 }
 
 impl<'a> Entries<'a> {
@@ -69,6 +71,7 @@ impl<'a> Entries<'a> {
             signing: Signing::new(database, log, (trust, now)),
             unread: false,
             latest: Some(from_seconds(0)),
+            closed: None,
         }
     }
 
@@ -94,11 +97,13 @@ impl<'a> Entries<'a> {
         self.next = row.number.saturating_add(1);
         // Lost once, and only its commitment taken over from the witness.
         let Some(bytes) = &row.leaf else {
+            self.closed = None;
             return Ok(());
         };
         match self.leaf(row, bytes) {
             Ok(leaf) => {
                 self.time(&about, leaf.at, report)?;
+                self.closing(&about, &leaf, report)?;
                 self.recorded(&about, (&leaf, bytes), report)?;
                 self.pin(&leaf, bytes);
                 Ok(())
@@ -123,6 +128,26 @@ impl<'a> Entries<'a> {
         let (at, latest) = (rfc3339(at), rfc3339(latest));
         let found = format!("it is of {at}, after one of {latest}");
         report.leftover("log_backwards", about, found)
+    }
+
+    /// Nothing is accepted after the log was closed, unless something has opened it again.
+    fn closing(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
+        let closed = self.closed;
+        match &leaf.entry {
+            Entry::Closed(_) => self.closed = Some(leaf.index),
+            entry if entry.reopens() => self.closed = None,
+            _ => {}
+        }
+        match (&leaf.entry, closed) {
+            (Entry::Accepted(accepted), Some(closed)) => {
+                let found = format!(
+                    "it accepted {}, though entry {closed} had closed the log and nothing had opened it again",
+                    accepted.number
+                );
+                report.damage("accepted_after_closing", about, found)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The leaf, if it is what was committed to, and its row says the same.

@@ -55,6 +55,11 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "the log says what was graded: import the teacher's gradebook again, which is entered, \
              or put a backup of blackboard.db back"
         }
+        "accepted_after_closing" => {
+            "whoever has an archive of before it was told that this could not be: keep this home as evidence, find \
+             out who wrote into its database, and put a backup of blackboard.db in its place. No archive of this log \
+             is final any more"
+        }
         "log_backwards" => {
             "this machine's clock was set back while the server ran, or was ahead before: find out which, \
              and judge by CUHK's cosignatures what was committed after it. It stays, as it was entered"

@@ -1,6 +1,9 @@
 //! The files on their way in: counted, hashed and written as they come. What has come stays when
 //! the connection does not.
 
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_protocol::message::blackboard::{Received, Request};
 use scb_protocol::server::{ExpectUpload, ReceivingContent, WithFiles};
@@ -19,6 +22,8 @@ pub(super) struct Receiver<'a> {
     pub(super) vigil: &'a mut Vigil,
     pub(super) lease: &'a Lease,
     pub(super) shared: &'a Shared,
+    /// Until when they may come, if not for ever: bytes of after that are none of them.
+    pub(super) until: Option<UnixTime>,
 }
 
 /// The files of one submission, one of them open.
@@ -89,16 +94,37 @@ impl Receiver<'_> {
     }
 
     /// One frame; meanwhile a revocation ends the connection at once, and so does another one
-    /// that brings the same files.
+    /// that brings the same files, or the end of the time in which they may come.
     async fn frame(&mut self, deadline: Instant) -> Result<Frame, Refusal> {
+        let left = self.left();
+        let end = left.map_or(deadline, |left| deadline.min(Instant::now() + left));
         loop {
             tokio::select! {
                 biased;
                 () = self.vigil.alarm() => self.vigil.look(Step::Six).await?,
                 superseded = self.lease.superseded() => return Err(superseded),
-                frame = self.connection.receive_frame_until(Step::Six, deadline) => return frame,
+                frame = self.connection.receive_frame_until(Step::Six, end) => {
+                    return match frame {
+                        Err(refusal) if refusal.code != Code::Timeout => Err(refusal),
+                        Ok(frame) if !self.is_over() => Ok(frame),
+                        Err(late) if end == deadline => Err(late),
+                        _ => Err(Refusal::new(Code::UploadExpired, Step::Six)),
+                    };
+                }
             }
         }
+    }
+
+    /// For how long bytes may still come: all of the last second counts.
+    fn left(&self) -> Option<Duration> {
+        let now = self.shared.clock.now().as_secs();
+        let left = |until: UnixTime| until.as_secs().saturating_add(1).saturating_sub(now);
+        Some(Duration::from_secs(left(self.until?)))
+    }
+
+    fn is_over(&self) -> bool {
+        self.until
+            .is_some_and(|until| until < self.shared.clock.now())
     }
 }
 

@@ -55,6 +55,10 @@ impl Handler {
         self.done(Step::Six, Fact::from(&standing));
         self.make_room(&lease, part.statement()).await?;
         let upload = self.shared.upload_of(part.statement()).await?;
+        // Signatures are waited for; after the last one files are, for their time.
+        let waits_for_files =
+            standing.state == ProposalState::Signed && standing.files_at.is_none();
+        let until = waits_for_files.then_some(standing.until);
         let (state, reply) = part.proposed(standing, content::received(&upload));
         self.send(reply).await?;
         let receiver = Receiver {
@@ -62,11 +66,12 @@ impl Handler {
             vigil: &mut self.vigil,
             lease: &lease,
             shared: &self.shared,
+            until,
         };
         let (_, mut upload) = receiver.receive(state, upload).await?;
+        let now = self.shared.clock.now();
         // It may be days until it is stored.
         upload.settle().await.map_err(content::refusal)?;
-        let now = self.shared.clock.now();
         let came = register.proposal_files(submission, Some(now), (sids.clone(), now));
         let standing = came.await?;
         if standing.state != ProposalState::Signed {

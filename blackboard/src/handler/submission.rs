@@ -75,7 +75,7 @@ impl Handler {
             let come = |have| accepted.committed(commitment, entry, have);
             return self.step_6_restore((statement, record), &lease, come).await;
         }
-        let (state, upload) = match self.step_6_commit(accepted, &lease).await? {
+        let (state, upload, until) = match self.step_6_commit(accepted, &lease).await? {
             ControlFlow::Continue(next) => next,
             ControlFlow::Break(record) => return Ok(record),
         };
@@ -84,6 +84,7 @@ impl Handler {
             vigil: &mut self.vigil,
             lease: &lease,
             shared: &self.shared,
+            until: Some(until),
         };
         let (received, upload) = receiver.receive(state, upload).await?;
         let verified = self.step_6_verify_again(received).await?;
@@ -107,6 +108,7 @@ impl Handler {
             vigil: &mut self.vigil,
             lease,
             shared: &self.shared,
+            until: None,
         };
         let (_, upload) = receiver.receive(state, upload).await?;
         self.vigil.insist(Step::Six).await?;
@@ -129,7 +131,7 @@ impl Handler {
         &mut self,
         mut accepted: AcceptedStatement,
         lease: &Lease,
-    ) -> Result<ControlFlow<Record, (ExpectUpload, Upload)>, Refusal> {
+    ) -> Result<ControlFlow<Record, (ExpectUpload, Upload, UnixTime)>, Refusal> {
         self.vigil.insist(Step::Six).await?;
         self.shared.stands_now(&mut accepted).await?;
         let (id, came) = (accepted.statement().submission, self.came);
@@ -174,7 +176,11 @@ impl Handler {
         self.done(Step::Six, committed);
         let (state, reply) = accepted.committed(commitment, entry, have);
         self.send(reply).await?;
-        Ok(ControlFlow::Continue((state, upload)))
+        Ok(ControlFlow::Continue((
+            state,
+            upload,
+            commitment.upload_until,
+        )))
     }
 
     /// Finds room on the disk for the files of a statement that is recorded.

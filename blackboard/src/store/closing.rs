@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::Crl;
 use scb_protocol::log_leaf::{Closed, Entry, LogName};
-use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys};
+use scb_protocol::statement::Statement;
+use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys, from_seconds};
 
 use super::{
     Error, Place, Store, arrival, as_integer, assignments, extensions, log, parts, revocation,
@@ -24,6 +25,17 @@ pub(crate) enum Closing {
     Completing,
     /// Nothing more is taken, but what came in time may still be entered until this moment.
     Settling(UnixTime),
+    /// No files may come any more; those that came in time may still be read back and stored until this moment.
+    Storing(UnixTime),
+}
+
+/// For so many seconds files that all came in time are given to be read back, asked about and stored: at 40 MB/s
+/// enough for 20 GiB.
+const STORES: u64 = 600;
+
+/// The last moment of which all files that came by then are stored by now.
+pub(super) fn stored(now: UnixTime) -> UnixTime {
+    from_seconds(now.as_secs().saturating_sub(STORES))
 }
 
 /// An entry as it is stored.
@@ -114,13 +126,34 @@ fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
         return Ok(Closing::Completing);
     }
     let until = uploads.values().filter_map(|upload| upload.until).max();
-    if let Some(until) = until.filter(|until| *until >= now) {
-        return Ok(Closing::UploadUntil(until));
+    if let Some(until) = until.filter(|until| *until >= stored(now)) {
+        return Ok(match until >= now {
+            true => Closing::UploadUntil(until),
+            false => Closing::Storing(from_seconds(until.as_secs().saturating_add(STORES))),
+        });
     }
     if let Some(last) = last.filter(|last| arrival::settled(now) <= *last) {
         return Ok(Closing::Settling(arrival::settles_at(last)));
     }
     enter(transaction, place, now).map(Closing::Closed)
+}
+
+/// Looks whether anything may be accepted: by the log's own word nothing is after it was closed, unless it was
+/// opened again.
+///
+/// # Errors
+///
+/// [`Error::LogClosed`]; [`Error::Storage`].
+pub(super) fn check_open(connection: &Connection, statement: &Statement) -> Result<(), Error> {
+    let name = LogName::of(statement).map_err(Error::Leaf)?;
+    match entered(connection, &name)? {
+        None => Ok(()),
+        Some(index) => Err(Error::LogClosed {
+            submission: statement.submission,
+            log: name,
+            index,
+        }),
+    }
 }
 
 /// The entry that is there, or a new one.

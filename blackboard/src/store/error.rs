@@ -32,6 +32,19 @@ pub enum Error {
         /// The submission ID.
         submission: SubmissionId,
     },
+    /// The log of its assignment was closed before its files were stored, and not opened again.
+    #[error(
+        "the files of submission {submission} are here, and entry {index} of {log} says that nothing comes any more: \
+         nothing is accepted after it, unless `blackboard assignment change` or `extension add` opens it again"
+    )]
+    LogClosed {
+        /// The submission ID.
+        submission: SubmissionId,
+        /// The log.
+        log: LogName,
+        /// The entry.
+        index: u64,
+    },
     /// There is no such proposal of these students.
     #[error("there is no proposal {submission} of these students")]
     NoProposal {

@@ -36,7 +36,7 @@ use self::standing::look;
 pub(super) use self::standing::signable_until;
 use super::arrival::{Arriving, Dated, settled};
 use super::{
-    Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, log,
+    Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, closing, log,
     superseded, withdrawal,
 };
 use crate::quota::Quota;
@@ -270,7 +270,8 @@ impl Register {
     ///
     /// # Errors
     ///
-    /// [`Error::NoProposal`], [`Error::Superseded`], [`Error::Storage`].
+    /// [`Error::NoProposal`]; [`Error::UploadExpired`] if everybody had signed it and its time was over by then;
+    /// [`Error::LogClosed`], [`Error::Superseded`], [`Error::Storage`].
     pub(crate) async fn proposal_files(
         &self,
         submission: SubmissionId,
@@ -280,6 +281,10 @@ impl Register {
         let work = move |transaction: &Transaction<'_>| {
             let stored = known(transaction, submission)?;
             if let (Some(at), Some(committed)) = (files_at, stored.commitment()) {
+                if stored.kept.files_at.is_none() && committed.upload_until < at {
+                    return Err(Error::UploadExpired { submission });
+                }
+                closing::check_open(transaction, &stored.statement)?;
                 superseded::check(transaction, &stored.statement, committed, at)?;
             }
             rows::files(transaction, submission, files_at)?;
@@ -300,8 +305,12 @@ impl Register {
             for stored in rows::unended(transaction)? {
                 // By everybody's extensions: until then somebody could still sign.
                 let all: Vec<_> = stored.sids().cloned().collect();
-                // Whoever signed in the last moment may be entered a little later.
-                let state = match look(transaction, stored.clone(), &all, settled(now)) {
+                // Whoever signed in the last moment may be entered a little later, and so may files that came.
+                let moment = match stored.commitment() {
+                    None => settled(now),
+                    Some(_) => closing::stored(now),
+                };
+                let state = match look(transaction, stored.clone(), &all, moment) {
                     Ok(proposal) => proposal.standing.state,
                     // Others do not wait for that.
                     Err(error) if error.is_of_one() => {

@@ -17,8 +17,8 @@ use super::arrival::Dated;
 use super::mark::{self, Mark};
 use super::{
     Arrival, CommitOutcome, Committal, Draft, Error, Record, Store, as_committed, assignments,
-    backlog, by_submission, commitment, groups, insert, last_number, log, lost_entries, proposals,
-    rulebook, superseded, unnamed, versions, withdrawal,
+    backlog, by_submission, closing, commitment, groups, insert, last_number, log, lost_entries,
+    proposals, rulebook, superseded, unnamed, versions, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -303,6 +303,7 @@ impl Register {
                         superseded::check(transaction, &draft.statement, found, draft.accepted_at)?;
                     }
                     groups::check_kept(transaction, &draft)?;
+                    closing::check_open(transaction, &draft.statement)?;
                     let name = LogName::of(&draft.statement).map_err(Error::Leaf)?;
                     draft.accepted_at = log::moment(transaction, &name, draft.accepted_at)?;
                     let number = register.next_number(transaction)?;

@@ -35,7 +35,7 @@ pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
     let mut desk = Desk::open(home)?;
     let home = Home::open(home, Role::Blackboard)?;
     let place = desk.place(&command.of.which());
-    let closing = close(&mut desk, &place)?;
+    let closing = close(&mut desk, &place, command)?;
     let proof = Proof::obtain(&desk, &home, &place, command.wait)?;
     let identity = IdentityFiles::open(&home)?.current()?;
     let packing = Packing {
@@ -53,15 +53,18 @@ pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
 
 /// Closes the log if nothing can come any more. What came in the last second may be a few seconds on its way
 /// into the log: it is waited for.
-fn close(desk: &mut Desk, place: &Place) -> anyhow::Result<Closing> {
+fn close(desk: &mut Desk, place: &Place, command: &Archive) -> anyhow::Result<Closing> {
     loop {
         match desk.store.close_assignment(place, desk.now)? {
             Closing::Settling(until) => {
                 let left = until.as_secs().saturating_sub(desk.now.as_secs()) + 1;
-                note(&format!(
-                    "what came in the last moment may still be entered: {} more",
-                    counted(left, "second")
-                ))?;
+                // For a program there is nothing beside the error, if there is one.
+                if !command.output.json {
+                    note(&format!(
+                        "what came in the last moment may still be entered: {} more",
+                        counted(left, "second")
+                    ))?;
+                }
                 sleep(Duration::from_secs(left));
                 desk.now = SystemClock.now();
             }
@@ -138,6 +141,14 @@ fn ending(head: &Head, unknown: u64, closing: Closing) -> String {
         (None, Closing::UploadUntil(until)) => format!(
             "NOT final: files of signed statements may come until {}",
             local_time(until)
+        ),
+        (None, Closing::Storing(until)) => format!(
+            "NOT final: files that came in time may still be stored until {}",
+            local_time(until)
+        ),
+        (None, Closing::Closed(index)) => format!(
+            "NOT final, whatever entry {index} says: something was accepted after the log had been closed before, \
+             and nothing had opened it again; `student verify` names it"
         ),
         (None, Closing::Completing) => {
             "NOT final: what everybody has signed is completed as soon as CUHK answers".to_owned()

@@ -16,7 +16,7 @@ use crate::store::{NotListed, Place, Register, Store};
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-fn place(campus: &Campus) -> Place {
+pub(super) fn place(campus: &Campus) -> Place {
     Place {
         domain: campus.service.trust_domain().clone(),
         course: "SANDBOX".parse().unwrap(),

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{Home, Role};
-use scb_protocol::log_leaf::{Entry, Leaf};
+use scb_protocol::log_leaf::{Closed, Entry, Leaf};
 use scb_protocol::statement::SubmissionId;
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
@@ -384,6 +384,30 @@ async fn a_submission_that_names_other_rules_than_those_in_force_is_found() {
     transaction.commit().unwrap();
     let codes = home.codes();
     assert_eq!(codes[0], "rules_pin", "{codes:?}");
+}
+
+#[tokio::test]
+async fn what_was_accepted_after_the_log_was_closed_is_found() {
+    let campus = stopped().await;
+    let home = Copy::of(&campus);
+    let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
+    let sql = "SELECT leaf FROM log_entries WHERE kind = 'accepted' LIMIT 1";
+    let leaf: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    let leaf = Leaf::parse(&leaf).unwrap();
+    let Entry::Accepted(mut accepted) = leaf.entry else {
+        panic!("{leaf:?}");
+    };
+    accepted.submission = SubmissionId::from_bytes([9; 16]);
+    let transaction = connection.transaction().unwrap();
+    for entry in [
+        Entry::Closed(Closed { accepted: 2 }),
+        Entry::Accepted(accepted),
+    ] {
+        log::append(&transaction, &leaf.log, leaf.at, entry).unwrap();
+    }
+    transaction.commit().unwrap();
+    let codes = home.codes();
+    assert!(codes.contains(&"accepted_after_closing"), "{codes:?}");
 }
 
 #[tokio::test]

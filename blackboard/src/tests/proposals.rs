@@ -9,8 +9,8 @@ mod rules;
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
-    Outcome, Proposals, ProposedAnswer, Session, SignedAnswer, SignedCommitment, ToldProposal,
-    sign, stated,
+    ExpectOutcome, Outcome, Proposals, ProposedAnswer, SendingContent, Session, SignedAnswer,
+    SignedCommitment, ToldProposal, sign, stated,
 };
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
@@ -107,6 +107,24 @@ impl<'a> Machine<'a> {
         connection.send(&request).await?;
         match expect.handle(reply(&mut connection).await?)? {
             ProposedAnswer::Proposed(proposed) => Ok(proposed.standing().clone()),
+            ProposedAnswer::AlreadyStored(_) => panic!("stored before"),
+        }
+    }
+
+    /// Up to the first byte of the files.
+    pub(super) async fn sending(
+        &mut self,
+        (mut connection, session): (Connection, Session),
+        work: &Work,
+    ) -> Result<(Connection, SendingContent<ExpectOutcome>), Refusal> {
+        let (expect, request) = session.propose(&work.statement, self.signatures(work))?;
+        connection.send(&request).await?;
+        match expect.handle(reply(&mut connection).await?)? {
+            ProposedAnswer::Proposed(proposed) => {
+                let (sending, upload) = proposed.upload(&[]);
+                connection.send(&upload).await?;
+                Ok((connection, sending))
+            }
             ProposedAnswer::AlreadyStored(_) => panic!("stored before"),
         }
     }

@@ -12,7 +12,7 @@ mod table;
 mod verify;
 
 pub use head::{Head, SignedHead};
-pub use leaves::{LogLine, Reading, StandIn, WentBack};
+pub use leaves::{AcceptedAfter, LogLine, Reading, StandIn, WentBack};
 pub use paths::safe_paths;
 pub use table::{Submission, Table};
 pub use verify::{Check, ExportError, VerifiedExport, is_export};

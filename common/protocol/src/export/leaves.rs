@@ -67,6 +67,18 @@ pub struct Reading {
     stand_ins: Vec<StandIn>,
     latest: Option<UnixTime>,
     back: Option<WentBack>,
+    after: Option<AcceptedAfter>,
+}
+
+/// A submission that was accepted after the log was closed, though nothing had opened it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcceptedAfter {
+    /// The entry.
+    pub index: u64,
+    /// What it accepted.
+    pub number: SubmissionNumber,
+    /// The entry by which nothing could come any more.
+    pub closed: u64,
 }
 
 /// An entry that is before an earlier one by more than clocks are set.
@@ -109,6 +121,7 @@ impl Reading {
             stand_ins: Vec::new(),
             latest: None,
             back: None,
+            after: None,
         }
     }
 
@@ -143,6 +156,14 @@ impl Reading {
         entry: &Entry,
         (index, commitment): (u64, [u8; COMMITMENT_SIZE]),
     ) -> Result<(), String> {
+        if let (Entry::Accepted(accepted), Some(closed)) = (entry, self.closed) {
+            let number = accepted.number;
+            self.after.get_or_insert(AcceptedAfter {
+                index,
+                number,
+                closed,
+            });
+        }
         if entry.reopens() {
             self.closed = None;
         }
@@ -331,9 +352,15 @@ impl Reading {
         all.map(|(number, (index, commitment))| (*number, *index, commitment))
     }
 
-    /// The entry after which nothing can come, if there is one.
+    /// The entry after which nothing can come, if there is one. Where something came after such an entry none
+    /// is believed.
     pub fn closed(&self) -> Option<u64> {
-        self.closed
+        self.closed.filter(|_| self.after.is_none())
+    }
+
+    /// The first submission that was accepted after the log was closed, if nothing had opened it again.
+    pub fn accepted_after(&self) -> Option<AcceptedAfter> {
+        self.after
     }
 
     /// The moments that count, each compared with its own entry.

@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use super::file;
 use super::head::{Head, SignedHead};
-use super::leaves::{LogLine, Reading, StandIn, WentBack};
+use super::leaves::{AcceptedAfter, LogLine, Reading, StandIn, WentBack};
 use crate::log_keys::VerifiedLogKeys;
 use crate::log_leaf::MAX_LEAF;
 use crate::receipt::archive::check_form;
@@ -218,6 +218,18 @@ impl<R: Read + Seek> Verifier<R> {
                 "its {size} entries with the root {root} are not those of the checkpoint"
             ));
         }
+        if let (Some(after), Some(_)) = (reading.accepted_after(), head.closed) {
+            let AcceptedAfter {
+                index,
+                number,
+                closed,
+            } = after;
+            return Err(format!(
+                "entry {index} accepts {number}, entry {closed} had closed the log, and nothing had opened it again: \
+                 it is not final, whatever {} says",
+                file::HEAD
+            ));
+        }
         let told = (head.entries, head.accepted, head.closed, head.lost);
         let (accepted, lost) = (reading.accepted(), reading.lost_entries());
         if told != (tree.size, accepted, reading.closed(), lost) {
@@ -249,6 +261,19 @@ impl<R: Read + Seek> Verifier<R> {
         if let Some(back) = reading.went_back() {
             let WentBack { index, at, before } = back;
             self.passed("TIMES", Found::WentBack { index, at, before });
+        }
+        if let Some(after) = reading.accepted_after() {
+            let AcceptedAfter {
+                index,
+                number,
+                closed,
+            } = after;
+            let found = Found::AcceptedAfter {
+                index,
+                number,
+                closed,
+            };
+            self.passed("AFTER", found);
         }
         let unknown = reading.moments().unknown();
         self.passed("committed", Found::Moments { unknown });

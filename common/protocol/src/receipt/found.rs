@@ -267,6 +267,15 @@ pub enum Found {
         /// The latest one before it.
         before: UnixTime,
     },
+    /// An archive's log was closed, nothing had opened it again, and something was accepted all the same.
+    AcceptedAfter {
+        /// The entry that accepted it.
+        index: u64,
+        /// What.
+        number: SubmissionNumber,
+        /// The entry that had closed the log.
+        closed: u64,
+    },
     /// In an archive each submission counts by its own entry.
     Moments {
         /// Of how many that entry is lost.

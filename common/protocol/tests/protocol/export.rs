@@ -5,9 +5,9 @@ use std::process::Command;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
-use scb_protocol::export::{LogLine, Reading, safe_paths};
+use scb_protocol::export::{AcceptedAfter, LogLine, Reading, safe_paths};
 use scb_protocol::log_leaf::{
-    Accepted, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Restored,
+    Accepted, Closed, Committed, Detached, Ended, Entry, Lapsed, Leaf, LogName, Proposed, Restored,
     RulesEntry, Signed, leaf_commitment,
 };
 use scb_protocol::statement::{FileEntry, Files, SubmissionId};
@@ -243,6 +243,54 @@ fn both_tell_the_first_entry_whose_time_goes_back() {
         "step by step"
     );
     assert_eq!(told(&[10, 1000, 20, 30]), Some((2, at(20), at(1000))));
+}
+
+#[test]
+fn both_tell_what_was_accepted_after_the_log_was_closed_and_believe_no_end_of_it() {
+    let closed = |accepted| Entry::Closed(Closed { accepted });
+    let rules = || Entry::Rules(Default::default());
+    let told = |entries: Vec<Option<Entry>>| {
+        let lines = lines(entries);
+        let mut reading = Reading::of(log());
+        lines.iter().for_each(|line| reading.line(line).unwrap());
+        let text: Vec<_> = lines
+            .iter()
+            .map(|line| str::from_utf8(&line.0).unwrap())
+            .collect();
+        let given = json!({ "log": log(), "lines": text });
+        let expression =
+            "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[2::4]";
+        let after = reading.accepted_after();
+        if let Some((taken, said)) = script(expression, &given) {
+            assert!(taken, "{said}");
+            let (end, said): (Option<u64>, Option<String>) = serde_json::from_str(&said).unwrap();
+            assert_eq!(end, reading.closed());
+            let named = after.map(|one| {
+                let AcceptedAfter {
+                    index,
+                    number,
+                    closed,
+                } = one;
+                format!(
+                    "entry {index} accepted {number}, though entry {closed} had closed the log and nothing had opened \
+                     it again"
+                )
+            });
+            assert_eq!(said, named);
+        }
+        (after.map(|one| (one.index, one.closed)), reading.closed())
+    };
+    let one = || Some(committed(1));
+    let late = || Some(accepted(1, (0, Some(0))));
+    let before = vec![one(), late(), Some(closed(1))];
+    assert_eq!(told(before), (None, Some(2)));
+    let after = vec![one(), Some(closed(0)), late(), Some(closed(1))];
+    assert_eq!(told(after), (Some((2, 1)), None), "nor the later one");
+    for opened in [Some(rules()), Some(committed(2)), None] {
+        let known = opened.is_some();
+        let entries = vec![one(), Some(closed(0)), opened, late(), Some(closed(1))];
+        assert_eq!(told(entries), (None, Some(4)), "{known}");
+    }
 }
 
 #[test]

@@ -182,6 +182,7 @@ fn chinese(found: &Found) -> (&'static str, String) {
         | Found::LostEntries { .. }
         | Found::StandsIn { .. }
         | Found::WentBack { .. }
+        | Found::AcceptedAfter { .. }
         | Found::Moments { .. }
         | Found::Detached { .. }
         | Found::Undated { .. }
@@ -240,6 +241,16 @@ fn of_archive(found: &Found) -> (&'static str, String) {
                 "第 {index} 項的時間為 {at}，先前一項卻為 {before}：Blackboard 的時鐘曾被撥回"
             );
             ("時間倒退", told)
+        }
+        Found::AcceptedAfter {
+            index,
+            number,
+            closed,
+        } => {
+            let told = format!(
+                "第 {closed} 項已關閉日誌，其後未再開放，第 {index} 項卻接受了 {number}：關閉之言不可信"
+            );
+            ("關閉後接受", told)
         }
         Found::Moments { unknown: 0 } => ("登記", "遲交與否以各自的日誌項目時間為準".to_owned()),
         Found::Moments { unknown } => {

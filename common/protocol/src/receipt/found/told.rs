@@ -226,6 +226,15 @@ impl fmt::Display for Found {
                 rfc3339(*at),
                 rfc3339(*before)
             ),
+            Self::AcceptedAfter {
+                index,
+                number,
+                closed,
+            } => write!(
+                f,
+                "entry {index} accepted {number}, though entry {closed} had closed the log and nothing had opened it \
+                 again: what such an entry says is not believed"
+            ),
             Self::Moments { unknown } => {
                 f.write_str("what counts for lateness is the time of each one's own entry")?;
                 match unknown {

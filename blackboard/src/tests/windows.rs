@@ -1,0 +1,187 @@
+//! Files come within their time or not at all, and nothing is accepted once the log says that nothing can come.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use scb_protocol::Code;
+use scb_protocol::message::proposal::ProposalState;
+
+use super::campus::Campus;
+use super::closing::{close, due, place};
+use super::group::reply;
+use super::proposals::{A, B, Machine, entries};
+use super::uploads::{again, interrupted};
+use crate::store::closing::Closing;
+use crate::store::{Place, Store};
+
+const HOUR: u64 = 3600;
+/// For so long what came in time is stored.
+const STORES: u64 = 600;
+
+async fn campus() -> (Campus, Store, Place) {
+    let hour = Duration::from_secs(HOUR);
+    let campus = Campus::with(move |config| config.upload_window = hour).await;
+    let store = Store::open(&campus.home).unwrap();
+    due(&campus, &store, 1);
+    let place = place(&campus);
+    (campus, store, place)
+}
+
+fn advance(campus: &Campus, seconds: u64) {
+    campus.certs.clock().advance(Duration::from_secs(seconds));
+}
+
+fn logged(campus: &Campus) -> Vec<&'static str> {
+    let leaves = entries(campus);
+    leaves.iter().map(|leaf| leaf.entry.name()).collect()
+}
+
+/// CUHK thinks for so long about the next question; what closing the log comes to when it answers.
+fn closing_meanwhile(campus: &Campus, place: &Place, seconds: u64) -> Arc<Mutex<Vec<Closing>>> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (noted, place) = (Arc::clone(&seen), place.clone());
+    let (store, certs) = (
+        Store::open(&campus.home).unwrap(),
+        Arc::clone(&campus.certs),
+    );
+    campus.cuhk.set(|state| {
+        state.thinks = Duration::from_secs(seconds);
+        state.thinks_of_all = true;
+        state.meanwhile = Some(Box::new(move || {
+            let closing = store.close_assignment(&place, certs.now()).unwrap();
+            noted.lock().unwrap().push(closing);
+        }));
+    });
+    seen
+}
+
+fn at_once(campus: &Campus) {
+    campus.cuhk.set(|state| {
+        state.thinks = Duration::ZERO;
+        state.thinks_of_all = false;
+        state.meanwhile = None;
+    });
+}
+
+#[tokio::test]
+async fn bytes_of_after_the_window_are_refused_on_a_connection_of_before() {
+    let (campus, store, _) = campus().await;
+    let mut group = campus.three();
+    let (mut connection, committed) = group.commit().await.unwrap();
+    let (sending, upload) = committed.upload(&[]);
+    connection.send(&upload).await.unwrap();
+    let (first, last) = group.report.split_at(group.report.len() - 1);
+    let chunk = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+    connection.send_chunk(chunk(first)).await.unwrap();
+    advance(&campus, HOUR + 1);
+    let until = |closing| matches!(closing, Closing::Storing(_));
+    assert!(until(close(&campus, &store, 0)), "something may be stored");
+    let _ = connection.send_chunk(chunk(last)).await;
+    let refused = group.end(connection, sending).await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired);
+    assert_eq!(campus.submissions(), []);
+    assert!(until(close(&campus, &store, STORES - 1)));
+    let closed = close(&campus, &store, STORES);
+    assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+    let refused = again(&group).commit().await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired, "nor on another one");
+}
+
+#[tokio::test]
+async fn whoever_sends_is_told_when_the_window_ends_and_not_after_the_last_byte() {
+    let (campus, ..) = campus().await;
+    let mut group = campus.three();
+    let (mut connection, committed) = group.commit().await.unwrap();
+    advance(&campus, HOUR);
+    let (_, upload) = committed.upload(&[]);
+    connection.send(&upload).await.unwrap();
+    let part = Bytes::copy_from_slice(&group.report[..1000]);
+    connection.send_chunk(part).await.unwrap();
+    // By this clock the last second does not end.
+    let refused = reply(&mut connection).await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired);
+}
+
+#[tokio::test]
+async fn what_came_in_time_is_stored_though_cuhk_takes_longer_and_nothing_is_closed_meanwhile() {
+    let (campus, store, place) = campus().await;
+    let mut group = campus.three();
+    let begun = group.commit().await.unwrap();
+    advance(&campus, HOUR);
+    let seen = closing_meanwhile(&campus, &place, 3);
+    let receipt = group.bring(begun).await.unwrap();
+    group.verify(&receipt);
+    at_once(&campus);
+    let seen = seen.lock().unwrap();
+    assert!(matches!(seen[..], [Closing::Storing(_)]), "{seen:?}");
+    let closed = close(&campus, &store, 0);
+    assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+    assert_eq!(logged(&campus)[2..], ["committed", "accepted", "closed"]);
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_after_the_log_was_closed_until_it_is_opened_again() {
+    let (campus, store, place) = campus().await;
+    let mut group = campus.three();
+    let begun = group.commit().await.unwrap();
+    // All came in time, and is not stored when nobody waits for it any longer.
+    let seen = closing_meanwhile(&campus, &place, HOUR + STORES + 1);
+    let refused = group.bring(begun).await.unwrap_err();
+    assert_eq!(refused.code, Code::Internal, "it is not his fault");
+    at_once(&campus);
+    let seen = seen.lock().unwrap();
+    assert!(matches!(seen[..], [Closing::Closed(_)]), "{seen:?}");
+    assert_eq!(campus.submissions(), []);
+    assert_eq!(logged(&campus)[2..], ["committed", "closed"]);
+    due(&campus, &store, HOUR);
+    campus.three().hand_in().await.unwrap();
+    let expected = ["committed", "closed", "rules", "committed", "accepted"];
+    assert_eq!(logged(&campus)[2..], expected);
+}
+
+#[tokio::test]
+async fn a_proposal_whose_files_come_after_their_time_is_none() {
+    let (campus, store, _) = campus().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"the report");
+    a.begin(&work).await.unwrap();
+    let standing = b.sign(&work).await.unwrap().waits();
+    assert_eq!(standing.state, ProposalState::Signed);
+    let (connection, session) = a.0.open_session().await.unwrap();
+    let (mut connection, sending) = a.sending((connection, session), &work).await.unwrap();
+    advance(&campus, HOUR + 1);
+    let report = Bytes::copy_from_slice(&work.report);
+    let _ = connection.send_chunk(report).await;
+    let (_, end) = sending.end();
+    let _ = connection.send(&end).await;
+    let refused = reply(&mut connection).await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired);
+    assert_eq!(campus.submissions(), []);
+    let closed = close(&campus, &store, STORES);
+    assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+}
+
+#[tokio::test]
+async fn what_was_interrupted_by_a_crash_is_not_accepted_after_its_time() {
+    let (mut campus, store, _) = campus().await;
+    let (members, submission, report) = {
+        let group = interrupted(&campus).await;
+        (
+            group.members.clone(),
+            group.submission,
+            group.report.clone(),
+        )
+    };
+    campus.stop().await;
+    advance(&campus, HOUR + STORES + 1);
+    let closed = close(&campus, &store, 0);
+    assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
+    campus.start().await.unwrap();
+    let mut group = campus.group(&[]);
+    (group.members, group.submission, group.report) = (members, submission, report);
+    let refused = group.commit().await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired);
+    assert!(!logged(&campus).contains(&"accepted"));
+    assert_eq!(close(&campus, &store, 0), closed, "it is final");
+}
