@@ -4,6 +4,7 @@
 //! An entry is durable in the database, in the same transaction as what it records, and reaches
 //! the tiles within a second, or before a receipt is made.
 
+mod ahead;
 mod compare;
 mod proof;
 
@@ -22,8 +23,11 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
+use self::compare::Lacking;
 use crate::note_keys::{LOGS, LogKey};
 use crate::store::{Error, Record, Store};
+
+pub(crate) use self::ahead::Ahead;
 
 /// How long an entry may wait for its checkpoint when nobody asks.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,6 +41,7 @@ struct Shared {
     store: Store,
     key: LogKey,
     directory: PathBuf,
+    lacking: Lacking,
     open: Mutex<BTreeMap<LogName, Arc<PublishedLog>>>,
     /// Told whenever any of them has grown.
     grown: watch::Sender<()>,
@@ -51,13 +56,33 @@ impl Logs {
     /// [`Error::LogBehind`] if the tiles have entries that the database lacks;
     /// [`Error::LogContradicted`] if they hold others; [`Error::Log`], [`Error::Storage`].
     pub(crate) fn open(home: &Home, store: Store, key: LogKey) -> Result<Self, Error> {
-        let directory = home.path(LOGS);
         let names = store.log_names()?;
-        compare::check_directories(&directory, &names)?;
+        compare::check_directories(&home.path(LOGS), &names)?;
+        Self::of(home, (store, key), (names, Lacking::Nothing))
+    }
+
+    /// As [`Logs::open`], where the database may lack the newest entries of what was published, or a whole log.
+    /// Nothing is to be entered before it has them again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Logs::open`], but [`Error::LogBehind`].
+    pub(crate) fn open_to_recover(home: &Home, store: Store, key: LogKey) -> Result<Self, Error> {
+        let mut names = store.log_names()?;
+        names.extend(compare::unknown_logs(&home.path(LOGS), &names)?);
+        Self::of(home, (store, key), (names, Lacking::Newest))
+    }
+
+    fn of(
+        home: &Home,
+        (store, key): (Store, LogKey),
+        (names, lacking): (Vec<LogName>, Lacking),
+    ) -> Result<Self, Error> {
         let logs = Self(Arc::new(Shared {
             store,
             key,
-            directory,
+            directory: home.path(LOGS),
+            lacking,
             open: Mutex::default(),
             grown: watch::Sender::default(),
         }));
@@ -184,7 +209,7 @@ impl Shared {
         let key = self.key.of(name)?;
         let directory = self.directory.join(directory(name));
         PublishedLog::open(&directory, key, |tiles| {
-            compare::check_entries(&self.store, name, tiles)
+            compare::check_entries(&self.store, name, (tiles, self.lacking))
         })
     }
 }

@@ -4,6 +4,7 @@
 //! says that they were lost, and no number is given twice. What they recorded comes back by its receipts.
 
 mod from_receipt;
+mod gaps;
 
 use std::path::Path;
 
@@ -11,8 +12,9 @@ use scb_cli::{Failure, Home, Role, counted, load_config, say};
 use scb_protocol::log_leaf::LogName;
 use scb_transport::Clock;
 
+use self::gaps::Gap;
 use crate::arguments::Recover;
-use crate::authority::{CuhkAddress, LogWitness, Lost, Missing, Trouble};
+use crate::authority::{CuhkAddress, LogWitness, Missing, Trouble};
 use crate::commands::lock;
 use crate::config::Config;
 use crate::serve::log_witness_of;
@@ -36,22 +38,23 @@ pub(crate) async fn recover(
     let mut witness = log_witness_of(&home, &store, &config, cuhk, clock).await?;
     let Missing { lost, foreign } = witness.lost().await.map_err(told)?;
     explain_foreign(&foreign)?;
-    if lost.is_empty() && !foreign.is_empty() {
+    let gaps = Gap::all(&witness.logs, lost)?;
+    if gaps.is_empty() && !foreign.is_empty() {
         return Err(under_another_key(foreign.len()).into());
     }
-    if lost.is_empty() {
+    if gaps.is_empty() {
         say("nothing to recover: every log begins with all that CUHK has seen of it")?;
         return Ok(());
     }
-    explain(&lost)?;
-    let total: u64 = lost.iter().map(Lost::count).sum();
+    explain(&gaps)?;
+    let total: u64 = gaps.iter().map(Gap::count).sum();
     check_word(command.lose, total)?;
     let after = Register::open(&home, store.clone())?.skip_lost(total)?;
     say(&format!(
         "submissions go on after S-{after:06}: no number is given twice"
     ))?;
-    for log in &lost {
-        go_on(&home, &store, &mut witness, log, now).await?;
+    for gap in &gaps {
+        go_on(&home, &store, &mut witness, gap, now).await?;
     }
     say("`blackboard serve` can start again")?;
     store.close().await;
@@ -101,18 +104,15 @@ fn under_another_key(logs: usize) -> Failure {
     .with_code("log_key_changed")
 }
 
-fn explain(lost: &[Lost]) -> anyhow::Result<()> {
-    for log in lost {
-        let numbers = match (log.has, log.seen().saturating_sub(1)) {
-            (first, last) if first == last => format!("lost is number {first}"),
-            (first, last) => format!("lost are numbers {first} to {last}"),
-        };
-        say(&format!(
-            "{}  {} here, CUHK has seen {}: {numbers}",
-            log.name,
-            counted(log.has, "entry"),
-            log.seen()
-        ))?;
+fn explain(gaps: &[Gap]) -> anyhow::Result<()> {
+    for gap in gaps {
+        say(&gap.told())?;
+    }
+    if gaps.iter().any(|gap| gap.published.is_some()) {
+        say(
+            "blackboard.db is older than HOME/logs, or was copied without blackboard.db-wal, which belongs beside it: \
+             if you have that file still, put it back",
+        )?;
     }
     for line in [
         "What was recorded there is lost here:",
@@ -156,14 +156,20 @@ async fn go_on(
     home: &Home,
     store: &Store,
     witness: &mut LogWitness,
-    log: &Lost,
+    gap: &Gap,
     now: rustls_pki_types::UnixTime,
 ) -> anyhow::Result<()> {
     let scratch = home.path("logs/recovering");
-    let commitments = witness.commitments(log, &scratch).await.map_err(told)?;
-    store.recover_log(&log.name, (log.has, commitments), now)?;
-    let next = log.seen() + 1;
-    Ok(say(&format!("{}  goes on with number {next}", log.name))?)
+    let mut commitments = match &gap.published {
+        Some(published) => published.commitments()?,
+        None => Vec::new(),
+    };
+    if let Some(seen) = &gap.seen {
+        commitments.extend(witness.commitments(seen, &scratch).await.map_err(told)?);
+    }
+    store.recover_log(&gap.name, (gap.has, commitments), now)?;
+    let next = gap.end + 1;
+    Ok(say(&format!("{}  goes on with number {next}", gap.name))?)
 }
 
 fn told(trouble: Trouble) -> anyhow::Error {

@@ -292,7 +292,7 @@ pub(crate) async fn log_witness_of(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<LogWitness> {
     let identity = certified(home)?;
-    let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
+    let logs = Logs::open_to_recover(home, store.clone(), LogKey::open(home)?)?;
     let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
     let authority = reach_cuhk(settings).await?;
     let service = identity.borrow().chain.leaf().spiffe_id()?;

@@ -121,6 +121,50 @@ fn an_old_backup_of_blackboard_is_refused_until_the_operator_says_what_is_lost()
     );
 }
 
+#[test]
+fn where_only_the_database_is_old_recover_says_what_is_lost_and_goes_on() {
+    let mut campus = Campus::sandbox();
+    let kept = hand_in(&campus);
+    campus.blackboard.stop();
+    let (database, old) = (
+        home(&campus).join("blackboard.db"),
+        campus.outside().join("old.db"),
+    );
+    fs::copy(&database, &old).unwrap();
+    campus.start_blackboard_again();
+    let had = hand_in(&campus);
+    campus.blackboard.stop();
+    fs::copy(&old, &database).unwrap();
+
+    let refused = serve_in_vain(&campus);
+    assert_eq!(refused.exit, Some(5), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("blackboard recover"),
+        "{refused:#?}"
+    );
+    let explained = campus.administer_blackboard(&["recover"]);
+    assert_eq!(explained.exit, Some(3), "{explained:#?}");
+    let has = format!("{kept} entries in blackboard.db, {had} in HOME/logs: lost are numbers");
+    assert!(explained.stdout.contains(&has), "{explained:#?}");
+    let lose = (had - kept).to_string();
+    let named = format!("blackboard recover --lose {lose}");
+    assert!(explained.stderr.contains(&named), "{explained:#?}");
+    campus
+        .administer_blackboard(&["recover", "--lose", &lose])
+        .succeeded();
+    campus.start_blackboard_again();
+    hand_in(&campus);
+    // Its files are here still: the receipt is enough.
+    let lost = campus.path().join("receipts/S-000002.zip");
+    let receipt = ["recover", "--receipt", lost.to_str().unwrap()];
+    let told = campus.administer_blackboard(&receipt).succeeded().stdout;
+    assert!(told.contains("S-000002 is here again"), "{told}");
+    let told = campus.student(&["history", "--json"]).succeeded().json();
+    assert_eq!(told["lost"].as_array().unwrap().len(), 0, "{told}");
+    assert_eq!(told["versions"].as_array().unwrap().len(), 3, "{told}");
+    campus.administer_blackboard(&["fsck"]).succeeded();
+}
+
 /// With its receipt and its file the first of both comes back, as it was, while the server runs.
 fn come_back(campus: &Campus, receipt: &str) {
     let of = ["recover", "--receipt", receipt];

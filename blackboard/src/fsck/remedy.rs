@@ -66,7 +66,7 @@ pub(super) fn remedy(code: &str) -> &'static str {
         }
         "log_behind" | "log_unknown" => {
             "put the newest backup of blackboard.db in its place: what was published once must \
-             not be numbered anew"
+             not be numbered anew; if there is none, `blackboard recover` says what is lost"
         }
         "log_contradicted" => {
             "keep both as evidence; put a backup of blackboard.db of the same server in its place"

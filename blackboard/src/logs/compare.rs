@@ -3,42 +3,74 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scb_protocol::log_leaf::LogName;
-use scb_tlog::{HashReader as _, Tiles};
+use scb_tlog::{HashReader as _, TileLog, Tiles};
 
 use crate::store::{Error, Store};
 
 /// Entries in one bundle of the tiles.
 const BUNDLE: usize = 256;
 
+/// What a database may lack that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lacking {
+    /// Nothing: it is an old one otherwise.
+    Nothing,
+    /// The newest entries, by its operator's word.
+    Newest,
+}
+
 /// No directory of a log is there of which the database knows nothing.
 pub(super) fn check_directories(directory: &Path, names: &[LogName]) -> Result<(), Error> {
+    match unknown(directory, names)?.into_iter().next() {
+        None => Ok(()),
+        Some(path) => Err(Error::LogUnknown { path }),
+    }
+}
+
+/// The logs of which the database knows nothing, by their directories.
+pub(super) fn unknown_logs(directory: &Path, names: &[LogName]) -> Result<Vec<LogName>, Error> {
+    let named = |path: PathBuf| {
+        let checkpoint = TileLog::open(&path)?.published()?;
+        let name = checkpoint.and_then(|checkpoint| checkpoint.origin().as_str().parse().ok());
+        let is_its = |name: &LogName| path.ends_with(super::directory(name));
+        name.filter(is_its).ok_or(Error::LogUnknown { path })
+    };
+    unknown(directory, names)?.into_iter().map(named).collect()
+}
+
+fn unknown(directory: &Path, names: &[LogName]) -> Result<Vec<PathBuf>, Error> {
     let known: BTreeSet<String> = names.iter().map(super::directory).collect();
     let unreadable = |source| Error::LogDirectory {
         path: directory.to_owned(),
         source,
     };
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(unreadable)?,
     };
+    let mut unknown = Vec::new();
     for entry in entries {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_log = entry.path().join("checkpoint").exists();
         if is_log && !known.contains(&name) {
-            return Err(Error::LogUnknown { path: entry.path() });
+            unknown.push(entry.path());
         }
     }
-    Ok(())
+    Ok(unknown)
 }
 
-/// Every entry in the tiles is the database's.
-pub(super) fn check_entries(store: &Store, log: &LogName, tiles: &Tiles) -> Result<(), Error> {
+/// Every entry in the tiles is the database's, as far as that may not lack them.
+pub(super) fn check_entries(
+    store: &Store,
+    log: &LogName,
+    (tiles, lacking): (&Tiles, Lacking),
+) -> Result<(), Error> {
     let database = store.log_size_blocking(log)?;
-    if database < tiles.size() {
+    if database < tiles.size() && lacking == Lacking::Nothing {
         return Err(Error::LogBehind {
             log: log.clone(),
             database,

@@ -47,11 +47,6 @@ impl Lost {
     pub(crate) fn seen(&self) -> u64 {
         self.seen.head().size
     }
-
-    /// How many are lost.
-    pub(crate) fn count(&self) -> u64 {
-        self.seen().saturating_sub(self.has)
-    }
 }
 
 impl LogWitness {

@@ -68,8 +68,9 @@ impl Error {
                     .into(),
             ),
             Self::LogBehind { .. } | Self::LogUnknown { .. } => Some(
-                "put the newest backup of blackboard.db in its place: what was published once \
-                 must not be numbered anew"
+                "put the newest backup of blackboard.db in its place, or back beside it the blackboard.db-wal that \
+                 belongs to it: what was published once must not be numbered anew. If there is none, `blackboard \
+                 recover` says what is lost, and how to go on"
                     .into(),
             ),
             Self::LogContradicted { .. } => Some(

@@ -20,7 +20,7 @@ use super::super::fsck::state;
 use super::super::proposals::{A, B, Machine};
 use super::super::uploads::interrupted;
 use super::{
-    back_up, backed_up, entries, hand_in, put_back, recovered, refused_start, restore, seen,
+    back_up, backed_up, enter, entries, hand_in, put_back, recovered, refused_start, restore, seen,
 };
 use crate::config::Config;
 use crate::serve::sample_place;
@@ -251,4 +251,73 @@ async fn one_that_started_before_cuhk_was_told_again_stops_although_no_log_grows
     let stopped = campus.ended().await.unwrap_err();
     assert_eq!(stopped.code, Some("log_behind"), "{stopped:?}");
     assert_eq!(entries(&campus), kept);
+}
+
+/// Only the database is put back, and what was published since stays in its place.
+fn restore_database(campus: &Campus) {
+    for name in ["blackboard.db", "blackboard.db-wal", "blackboard.db-shm"] {
+        let _ = fs::remove_file(campus.home.path(name));
+    }
+    let backup = campus.dir.path().join("backup/blackboard.db");
+    fs::copy(backup, campus.home.path("blackboard.db")).unwrap();
+}
+
+#[tokio::test]
+async fn where_only_the_database_is_old_it_goes_on_after_what_was_published() {
+    let (mut campus, kept, had) = backed_up(Outage::Refuse).await;
+    restore_database(&campus);
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+    assert!(refused.remedy.unwrap().contains("blackboard recover"));
+    let lost = had - kept;
+    for word in [None, Some(lost - 1)] {
+        let refused = recovered(&campus, word).await.unwrap_err();
+        assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
+        let named = format!("--lose {lost}");
+        assert!(refused.remedy.unwrap().contains(&named));
+        assert_eq!(entries(&campus), kept, "nothing was entered");
+    }
+    recovered(&campus, Some(lost)).await.unwrap();
+    assert_eq!(entries(&campus), had + 1);
+    recovered(&campus, None).await.unwrap();
+    // What was published is what it was: it starts, and CUHK cosigns what comes after it.
+    campus.start().await.unwrap();
+    let given = numbers(&campus).len();
+    let all = hand_in(&campus).await;
+    assert!(all > had + 1);
+    assert_eq!(numbers(&campus).len(), given + 1);
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_published_and_no_witness_has_seen_is_not_numbered_anew_either() {
+    let mut campus = Campus::with(|config| config.outage = Outage::Tokens).await;
+    let kept = hand_in(&campus).await;
+    campus.stop().await;
+    back_up(&campus).await;
+    campus.cuhk.stop().await;
+    campus.start().await.unwrap();
+    campus.three().hand_in().await.unwrap();
+    let had = entries(&campus);
+    campus.stop().await;
+    campus.cuhk.resume().await;
+    assert_eq!(seen(&campus), kept);
+    restore_database(&campus);
+    let lost = had - kept;
+    assert!(lost > 0);
+    recovered(&campus, Some(lost)).await.unwrap();
+    campus.start().await.unwrap();
+    hand_in(&campus).await;
+    campus.stop().await;
+}
+
+#[tokio::test]
+async fn an_older_database_of_another_history_is_not_gone_on_with() {
+    let (mut campus, kept, had) = backed_up(Outage::Refuse).await;
+    restore_database(&campus);
+    enter(&campus, 1);
+    let refused = recovered(&campus, Some(had - kept - 1)).await.unwrap_err();
+    assert_eq!(refused.code, Some("log_contradicted"), "{refused:?}");
+    let refused = refused_start(&mut campus).await;
+    assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
 }
