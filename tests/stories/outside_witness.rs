@@ -59,8 +59,13 @@ fn configure(campus: &Campus, from: &str, to: &str) {
 impl Witnessed {
     /// None where there is no Python with `cryptography`.
     fn campus() -> Option<Self> {
+        Self::after(|_| {})
+    }
+
+    fn after(before: impl FnOnce(&Campus)) -> Option<Self> {
         let mut python = python()?;
         let mut campus = Campus::sandbox();
+        before(&campus);
         let witness = witness(&mut python, &logs_of(&campus), &[]);
         let (key, address) = (key_of(&witness), witness.address());
         let named = format!("witnesses = [{{ key = \"{key}\", url = \"http://{address}\" }}]");
@@ -71,6 +76,15 @@ impl Witnessed {
             campus,
             witness,
             key,
+        })
+    }
+
+    /// The same, to which something had been handed in before the witness joined.
+    fn joining() -> Option<Self> {
+        Self::after(|campus| {
+            campus
+                .student(&["submit", "--ids", SAMPLE, &version(campus.outside())])
+                .succeeded();
         })
     }
 
@@ -378,6 +392,49 @@ fn an_archive_has_the_cosignatures_that_its_receipts_need() {
     of.exchange(&[]);
     of.until_complete(2);
     archive(&of).succeeded();
+}
+
+#[test]
+fn in_an_archive_a_witness_that_joined_later_has_seen_what_was_complete_before() {
+    let Some(of) = Witnessed::joining() else {
+        return;
+    };
+    of.hand_in();
+    of.until_complete(2);
+    let file = of.campus.outside().join("lab.zip");
+    let arguments = ["submissions", "archive", file.to_str().unwrap()];
+    let of_lab = ["--course", "SANDBOX", "--assignment", "lab"];
+    of.campus
+        .administer_blackboard(&[&arguments[..], &of_lab].concat())
+        .succeeded();
+    let by = ["--witness", &of.key, "--quorum", "2"];
+    let ours = |file: &Path| {
+        let arguments = [&["verify", file.to_str().unwrap()][..], &by].concat();
+        of.campus.student(&arguments)
+    };
+    let said = ours(&file).succeeded().stdout;
+    let root = said
+        .lines()
+        .find_map(|line| line.strip_prefix("root       SHA-256 "))
+        .unwrap();
+    let script = |name: &str, file: &Path| {
+        let mut python = python().unwrap();
+        python.env("PYTHONDONTWRITEBYTECODE", "1");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs")
+            .join(name);
+        python.arg(script).arg(file).arg(root).args(by);
+        Ran::of(&mut python)
+    };
+    let theirs = script("verify_export.py", &file).succeeded().stdout;
+    for said in [&said, &theirs] {
+        let seen = said.contains("by library.example/witness at ");
+        assert!(seen && said.contains("it verifies"), "{said}");
+    }
+    // By itself it has what it had when it became complete: of the two that are wanted, one.
+    let before = of.campus.path().join("receipts/S-000001.zip");
+    assert_eq!(ours(&before).exit, Some(3));
+    assert_ne!(script("verify_receipt.py", &before).exit, Some(0));
 }
 
 #[test]

@@ -112,6 +112,14 @@ impl WitnessPolicy {
         witnesses(checkpoint, own, self).is_ok_and(|seen| seen.len() >= self.quorum)
     }
 
+    /// One of them is enough: of what all that are needed have seen in another place, or are waited for.
+    pub(crate) fn any(&self) -> Self {
+        Self {
+            quorum: 1,
+            outside: self.outside.clone(),
+        }
+    }
+
     /// How many must have cosigned.
     pub fn quorum(&self) -> usize {
         self.quorum
@@ -337,10 +345,7 @@ pub(crate) fn judge(
     // Who wants more than CUHK's cosignature waits as well.
     let policy = match proof.missing.is_empty() {
         true => policy.clone(),
-        false => WitnessPolicy {
-            quorum: 1,
-            outside: policy.outside.clone(),
-        },
+        false => policy.any(),
     };
     let witnessed = verify(proof, entered, trust, &policy)?;
     let logged = Found::Logged {

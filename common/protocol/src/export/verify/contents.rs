@@ -38,15 +38,18 @@ impl<R: Read + Seek> Verifier<R> {
         &mut self,
         head: &Head,
         reading: &Reading,
-        by: (&[Fingerprint], &WitnessPolicy),
+        (roots, policy): (&[Fingerprint], &WitnessPolicy),
     ) -> Result<(), String> {
+        // All that are needed cosigned the tree of the archive, and its entry is in that: a receipt that was
+        // complete before one of them joined has no more than the others.
+        let policy = policy.any();
         let mut folders = self.folders()?;
         let mut table = Table::new(Sha256::new()).map_err(text)?;
         let mut numbers = Vec::new();
         for (number, index, commitment) in reading.submissions() {
             let files = folders.remove(&number);
             let files = files.ok_or_else(|| format!("{number} (entry {index}) is missing"))?;
-            let receipt = self.receipt(number, by)?;
+            let receipt = self.receipt(number, (roots, &policy))?;
             if receipt.commitment() != *commitment {
                 return Err(format!("the receipt of {number} is about another entry"));
             }
