@@ -93,6 +93,15 @@ pub(super) struct Dated<T> {
     pub(super) upload_until: UnixTime,
 }
 
+impl<T> Dated<T> {
+    /// Recorded no earlier than at that moment, with as much time for its files.
+    pub(super) fn put_off(&mut self, moment: UnixTime) {
+        let later = moment.as_secs().saturating_sub(self.at.as_secs());
+        let add = |time: UnixTime| from_seconds(time.as_secs().saturating_add(later));
+        (self.at, self.upload_until) = (add(self.at), add(self.upload_until));
+    }
+}
+
 impl<T> Deref for Dated<T> {
     type Target = T;
 

@@ -17,7 +17,7 @@ use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::Mode;
-use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed};
+use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed, is_set_back};
 use scb_protocol::message::proposal::{
     CosignerStanding, ProposalStanding, ProposalState, Reason, Said,
 };
@@ -92,10 +92,20 @@ impl Signing {
         }
     }
 
-    /// By the moment that counts of what came then, and by which it is entered.
-    fn dated(self, transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Dated<Self>, Error> {
+    /// By the moment that counts of what came then, and by which it is entered: of this, if it was proposed before.
+    fn dated(
+        self,
+        transaction: &Transaction<'_>,
+        arrival: &Arrival,
+        stored: Option<&Stored>,
+    ) -> Result<Dated<Self>, Error> {
         let mut dated = arrival.dates(self);
         dated.at = log::arrival(transaction, &name_of(&dated.statement)?, dated.at)?;
+        // Others may have come later and be entered before: with the last entry all have come.
+        let last = stored.and_then(Stored::last_signed);
+        if let Some(last) = last.filter(|last| !is_set_back(*last, dated.at)) {
+            dated.put_off(last);
+        }
         Ok(dated)
     }
 
@@ -189,9 +199,10 @@ impl Register {
         (waits_until, quota): (UnixTime, Quota),
     ) -> Result<ProposalStanding, Error> {
         let propose = move |transaction: &Transaction<'_>| {
-            let signing = signing.dated(transaction, &arrival)?;
             let submission = signing.statement.submission;
-            match rows::find(transaction, submission)? {
+            let stored = rows::find(transaction, submission)?;
+            let signing = signing.dated(transaction, &arrival, stored.as_ref())?;
+            match stored {
                 Some(stored) if stored.bytes != signing.bytes => {
                     Err(Error::Conflict { submission })
                 }
@@ -235,9 +246,9 @@ impl Register {
         arrival: Arrival,
     ) -> Result<ProposalStanding, Error> {
         let work = move |transaction: &Transaction<'_>| {
-            let signing = signing.dated(transaction, &arrival)?;
             let submission = signing.statement.submission;
             let stored = rows::find(transaction, submission)?;
+            let signing = signing.dated(transaction, &arrival, stored.as_ref())?;
             match stored.filter(|stored| stored.bytes == signing.bytes) {
                 Some(stored) => sign(transaction, stored, &signing),
                 None => Err(Error::NoProposal { submission }),

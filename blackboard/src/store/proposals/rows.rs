@@ -64,6 +64,12 @@ impl Stored {
         cosigners.any(|one| one.sid == *sid && one.said == Said::Signed)
     }
 
+    /// When the latest of those who have signed did.
+    pub(super) fn last_signed(&self) -> Option<UnixTime> {
+        let signed = self.cosigners.iter().filter(|one| one.said == Said::Signed);
+        signed.filter_map(|one| one.at).max()
+    }
+
     /// Since when, and by which entry, everybody has signed it; and until when its files may come.
     pub(super) fn commitment(&self) -> Option<Commitment> {
         self.kept.signed.map(|(at, index)| Commitment {

@@ -1,17 +1,22 @@
 //! By which moment it is judged and recorded what somebody had signed when CUHK took its time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
+use scb_certs::Fingerprint;
 use scb_protocol::rules::{Extension, Terms};
-use scb_protocol::{Code, from_seconds};
+use scb_protocol::server::DeliveredSignature;
+use scb_protocol::statement::Statement;
+use scb_protocol::{Code, Mode, from_seconds};
+use scb_transport::ClockFn;
 
 use super::super::campus::Campus;
 use super::super::cuhk::Answer;
 use super::super::overview::{desk, which};
-use super::super::proposals::{A, B, Machine, entries};
+use super::super::proposals::{A, B, C, Machine, entries};
 use crate::fsck::found;
-use crate::store::{NotListed, Store};
+use crate::store::{Arrival, NotListed, Register, Signing, Store};
 
 /// So many seconds after the clock of the campus.
 fn later(campus: &Campus, seconds: u64) -> UnixTime {
@@ -190,4 +195,43 @@ async fn whoever_came_in_time_is_late_for_no_entry_that_was_made_meanwhile() {
     assert!(accepted.at >= given.at, "{entries:?}");
     campus.stop().await;
     assert_eq!(found(&campus.home, None, campus.certs.now()).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_group_has_signed_when_the_last_had_come_whoever_is_entered_last() {
+    let campus = Campus::open().await;
+    let mut a = Machine::of(&campus, &[A]);
+    let work = a.work(&[A, B, C], b"the report");
+    a.begin(&work).await.unwrap();
+    let (first, second) = (campus.certs.now(), later(&campus, 2));
+    let window = Duration::from_secs(3600);
+    let store = Store::open(&campus.home).unwrap();
+    let register = Register::open(&campus.home, store.clone()).unwrap();
+    // He who came first waited for CUHK.
+    for (sid, came) in [(B, second), (C, first)] {
+        let signatures = sid.as_bytes().to_vec();
+        let delivered = DeliveredSignature {
+            sid: sid.parse().unwrap(),
+            certificate: Fingerprint::of(&signatures),
+            signatures: signatures.clone(),
+        };
+        let signing = Signing {
+            statement: Statement::parse(&work.statement).unwrap(),
+            bytes: work.statement.clone(),
+            delivered: vec![delivered],
+            connection: Fingerprint::of(&signatures),
+            signatures,
+            assurance: (Mode::Verified, "a.b.c".to_owned()),
+            upload_window: window,
+        };
+        let arrival = Arrival::new(came, Arc::new(ClockFn(move || second)));
+        register.sign(signing, arrival).await.unwrap();
+    }
+    let proposal = store.proposal(work.submission(), Vec::new(), second);
+    let proposal = proposal.await.unwrap().unwrap();
+    let commitment = proposal.commitment.unwrap();
+    assert_eq!(commitment.at, second);
+    assert_eq!(proposal.standing.signed_at(), Some(second));
+    let until = second.as_secs() + window.as_secs();
+    assert_eq!(commitment.upload_until, from_seconds(until));
 }
