@@ -63,7 +63,7 @@ impl Forward {
         }
         let uploads = desk.store.uploads(place)?.into_iter();
         let coming = uploads.filter(|(_, upload)| upload.is_coming(desk.now));
-        let mut begun = desk.store.proposed(place, desk.now)?;
+        let mut begun = desk.store.proposed(place, desk.now)?.waits;
         let mut count = begun.len() as u64;
         count += coming
             .filter(|(sid, _)| begun.remove(sid).is_none())

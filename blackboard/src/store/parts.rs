@@ -10,8 +10,8 @@ use scb_protocol::from_seconds;
 use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
-use super::proposals::signable_until;
-use super::{Error, Place, Store, Summary, as_integer, assignments, courses, extensions, rows};
+use super::proposals::{UNANSWERED, signable_until};
+use super::{Error, Place, Store, Summary, assignments, courses, extensions, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,15 @@ impl Proposed {
     }
 }
 
+/// What was proposed and has not ended, by student.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct AllProposed {
+    /// What waits for signatures.
+    pub(crate) waits: BTreeMap<StudentId, Proposed>,
+    /// What nobody can sign any more.
+    pub(crate) over: BTreeMap<StudentId, Proposed>,
+}
+
 /// Everybody of whom something can be said, and whether each is on the class list; nothing where
 /// there is none.
 #[derive(Debug)]
@@ -178,17 +187,13 @@ impl Store {
         })
     }
 
-    /// The last proposal of each student that waits for signatures at this moment: of those that he has
-    /// signed, if there are any. Others may name him in more.
+    /// The last proposal of each student that waits for signatures at this moment, or that nobody can sign any more,
+    /// which is not entered yet: of those that he has signed, if there are any. Others may name him in more.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub(crate) fn proposed(
-        &self,
-        place: &Place,
-        now: UnixTime,
-    ) -> Result<BTreeMap<StudentId, Proposed>, Error> {
+    pub(crate) fn proposed(&self, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {
         let place = place.clone();
         self.database
             .read_blocking(move |connection| proposed(connection, &place, now))
@@ -271,20 +276,16 @@ pub(super) fn uploads(
     Ok(uploads)
 }
 
-fn proposed(
-    connection: &Connection,
-    place: &Place,
-    now: UnixTime,
-) -> Result<BTreeMap<StudentId, Proposed>, Error> {
-    let sql = "SELECT waits_until, group_concat(sid, ' '), \
-               coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, ' '), '') \
-               FROM proposals JOIN cosigners USING (submission) \
-               WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL \
-               AND waits_until >= ? GROUP BY submission ORDER BY proposed_at";
-    let mut query = connection.prepare_cached(sql)?;
-    let [course, assignment] = key(place);
-    let (asked, now) = (now, as_integer(now.as_secs()));
-    let rows = query.query_map(params![course, assignment, now], |row| {
+fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {
+    let sql = format!(
+        "SELECT waits_until, group_concat(sid, ' '), \
+         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, ' '), '') \
+         FROM proposals JOIN cosigners USING (submission) \
+         WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL AND {UNANSWERED} \
+         GROUP BY submission ORDER BY proposed_at"
+    );
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map(key(place), |row| {
         Ok((
             row.get::<_, i64>(0)?,
             row.get::<_, String>(1)?,
@@ -296,7 +297,7 @@ fn proposed(
         all.collect::<Result<_, _>>().map_err(|_| altered(place))
     };
     let assignment = assignments::require(connection, place)?;
-    let mut found = BTreeMap::new();
+    let mut found = AllProposed::default();
     for row in rows {
         let (until, members, missing) = row?;
         let mut waiting_for = sids(&missing)?;
@@ -305,14 +306,15 @@ fn proposed(
         let own = extensions::own(connection, &place.log()?, &members)?;
         let until = from_seconds(until.unsigned_abs());
         let until = signable_until(assignment.rules(), &own, until);
-        if until < asked {
-            continue;
-        }
+        let theirs = match until < now {
+            true => &mut found.over,
+            false => &mut found.waits,
+        };
         let proposed = Proposed { waiting_for, until };
         for sid in members {
-            let own: Option<&Proposed> = found.get(&sid);
+            let own: Option<&Proposed> = theirs.get(&sid);
             if proposed.is_signed_by(&sid) || own.is_none_or(|own| !own.is_signed_by(&sid)) {
-                found.insert(sid, proposed.clone());
+                theirs.insert(sid, proposed.clone());
             }
         }
     }

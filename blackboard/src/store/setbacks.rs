@@ -10,12 +10,14 @@ use scb_certs::StudentId;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName};
 use scb_protocol::statement::SubmissionId;
 
-use super::{Error, Place, Store};
+use super::parts::Proposed;
+use super::proposals::signable_until;
+use super::{Error, Place, Store, assignments, extensions};
 
 /// The last thing that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setback {
-    /// When.
+    /// When; of what not everybody has signed in time, until when they could.
     pub(crate) at: UnixTime,
     /// The name of the entry: `refused`, `declined`, `withdrawn` or `lapsed`.
     pub(crate) kind: &'static str,
@@ -23,6 +25,34 @@ pub(crate) struct Setback {
     pub(crate) code: Option<String>,
     /// Who ended a proposal.
     pub(crate) by: Vec<StudentId>,
+    /// Who had not signed a proposal when its time was over.
+    pub(crate) missing: Vec<StudentId>,
+}
+
+impl Setback {
+    /// What nobody can sign any more, before that is entered.
+    pub(crate) fn over(proposed: &Proposed) -> Self {
+        Self {
+            at: proposed.until,
+            kind: "lapsed",
+            code: None,
+            by: Vec::new(),
+            missing: proposed.waiting_for.clone(),
+        }
+    }
+
+    /// Takes the place of what came to nothing for him before. What others had named him in hides nothing that he had
+    /// signed.
+    pub(crate) fn become_last(self, all: &mut BTreeMap<StudentId, Self>, sid: StudentId) {
+        let is_last = all.get(&sid).is_none_or(|last| {
+            let lapsed = [&self, last].map(|one| one.kind == "lapsed");
+            let own = [&self, last].map(|one| !one.missing.contains(&sid));
+            last.at <= self.at && (lapsed != [true; 2] || own != [false, true])
+        });
+        if is_last {
+            all.insert(sid, self);
+        }
+    }
 }
 
 impl Store {
@@ -30,56 +60,106 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Leaf`], [`Error::Storage`].
+    /// [`Error::Leaf`], [`Error::Storage`], [`Error::CoursesAltered`].
     pub(crate) fn setbacks(&self, place: &Place) -> Result<BTreeMap<StudentId, Setback>, Error> {
         let log = LogName::new(&place.domain, &place.course, &place.assignment);
         let log = log.map_err(Error::Leaf)?;
-        self.database
-            .read_blocking(move |connection| setbacks(connection, &log))
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let assignment = assignments::require(connection, &place)?;
+            let until = |one: &Proposal| {
+                let own = extensions::own(connection, &log, &one.members)?;
+                Ok(signable_until(assignment.rules(), &own, one.waits_until))
+            };
+            setbacks(connection, &log, until)
+        })
     }
 }
 
-fn setbacks(connection: &Connection, log: &LogName) -> Result<BTreeMap<StudentId, Setback>, Error> {
+/// A proposal, as far as the log was read.
+struct Proposal {
+    members: Vec<StudentId>,
+    /// Those of them who have not signed it.
+    missing: Vec<StudentId>,
+    waits_until: UnixTime,
+}
+
+impl Proposal {
+    fn is_signed_by(&mut self, members: &[StudentId]) {
+        self.missing.retain(|sid| !members.contains(sid));
+    }
+}
+
+/// `until` says how long it could be signed.
+fn setbacks(
+    connection: &Connection,
+    log: &LogName,
+    until: impl Fn(&Proposal) -> Result<UnixTime, Error>,
+) -> Result<BTreeMap<StudentId, Setback>, Error> {
     let sql = "SELECT leaf FROM log_entries \
                WHERE log = (SELECT id FROM logs WHERE origin = ?) \
-               AND kind IN ('refused', 'proposed', 'declined', 'withdrawn', 'lapsed') \
+               AND kind IN ('refused', 'proposed', 'signed', 'declined', 'withdrawn', 'lapsed') \
                AND leaf IS NOT NULL ORDER BY number";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map(params![log.to_string()], |row| row.get::<_, Vec<u8>>(0))?;
     let mut found = BTreeMap::new();
-    let mut proposed: HashMap<SubmissionId, Vec<StudentId>> = HashMap::new();
+    let mut proposed: HashMap<SubmissionId, Proposal> = HashMap::new();
     for leaf in rows {
         // What was altered is told by `blackboard fsck`.
         let Ok(leaf) = Leaf::parse(&leaf?) else {
             continue;
         };
-        let (members, code, by) = match &leaf.entry {
+        let mut setback = Setback {
+            at: leaf.at,
+            kind: leaf.entry.name(),
+            code: None,
+            by: Vec::new(),
+            missing: Vec::new(),
+        };
+        let members = match &leaf.entry {
             Entry::Refused(refused) => {
-                let code = refused.code.to_string();
-                (refused.members.clone(), Some(code), Vec::new())
+                setback.code = Some(refused.code.to_string());
+                refused.members.clone()
             }
             Entry::Declined(ended) | Entry::Withdrawn(ended) => {
                 // What was committed is given up by all its members.
-                let members = proposed.get(&ended.submission).unwrap_or(&ended.members);
-                (members.clone(), None, ended.members.clone())
+                setback.by.clone_from(&ended.members);
+                let proposal = proposed.get(&ended.submission);
+                proposal.map_or(&ended.members, |one| &one.members).clone()
             }
-            Entry::Lapsed(lapsed) => {
-                let members = proposed.get(&lapsed.submission).cloned();
-                (members.unwrap_or_default(), None, Vec::new())
+            Entry::Lapsed(lapsed) => match proposed.get(&lapsed.submission) {
+                Some(proposal) => {
+                    setback.missing.clone_from(&proposal.missing);
+                    if !proposal.missing.is_empty() {
+                        setback.at = leaf.at.min(until(proposal)?);
+                    }
+                    proposal.members.clone()
+                }
+                None => Vec::new(),
+            },
+            Entry::Signed(signed) => {
+                let proposal = proposed.get_mut(&signed.submission);
+                proposal
+                    .into_iter()
+                    .for_each(|one| one.is_signed_by(&signed.members));
+                continue;
             }
             Entry::Proposed(one) => {
-                proposed.insert(one.submission, one.members.clone());
+                let mut missing = one.members.clone();
+                missing.sort();
+                let proposal = Proposal {
+                    members: one.members.clone(),
+                    missing,
+                    waits_until: one.waits_until,
+                };
+                proposed.insert(one.submission, proposal);
                 continue;
             }
             _ => continue,
         };
-        let setback = Setback {
-            at: leaf.at,
-            kind: leaf.entry.name(),
-            code,
-            by,
-        };
-        found.extend(members.into_iter().map(|sid| (sid, setback.clone())));
+        for sid in members {
+            setback.clone().become_last(&mut found, sid);
+        }
     }
     Ok(found)
 }

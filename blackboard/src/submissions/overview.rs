@@ -15,6 +15,8 @@ use scb_protocol::rules::{Detachment, Rulebook, Rules, Standing};
 use scb_protocol::statement::SubmissionNumber;
 use serde::Serialize;
 
+#[cfg(test)]
+pub(crate) use self::text::remarked;
 use super::{LeftOut, sids};
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
@@ -90,7 +92,11 @@ impl<'a> Overview<'a> {
         let uploads = store.uploads(&place)?;
         let proposed = store.proposed(&place, desk.now)?;
         let mut everybody = store.participants(&place)?;
-        let setbacks = store.setbacks(&place)?;
+        let mut setbacks = store.setbacks(&place)?;
+        for (sid, over) in &proposed.over {
+            Setback::over(over).become_last(&mut setbacks, sid.clone());
+        }
+        let proposed = proposed.waits;
         let others = uploads.keys().chain(proposed.keys()).chain(setbacks.keys());
         others.for_each(|sid| everybody.add(sid.clone()));
         Ok(Self {
@@ -305,6 +311,9 @@ pub(crate) struct Failed {
     /// Who ended a proposal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     by: Vec<StudentId>,
+    /// Who had not signed one when its time was over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<StudentId>,
 }
 
 impl Failed {
@@ -314,6 +323,7 @@ impl Failed {
             at: rfc3339(setback.at),
             code: setback.code.clone(),
             by: setback.by.clone(),
+            missing: setback.missing.clone(),
         }
     }
 }

@@ -4,14 +4,15 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use scb_protocol::from_seconds;
 use scb_protocol::rules::Counts;
+use serde_json::json;
 
 use super::campus::Campus;
 use super::group::Group;
-use super::proposals::{A, B, Machine};
+use super::proposals::{A, B, C, Machine};
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
-use crate::store::Store;
-use crate::submissions::overview::{Line, Overview, State};
+use crate::store::{Register, Store};
+use crate::submissions::overview::{Line, Overview, State, remarked};
 
 pub(super) fn which() -> Which {
     Which {
@@ -111,12 +112,81 @@ async fn what_waits_for_signatures_waits_no_longer_than_the_assignment_is_open()
     let mut a = Machine::of(&campus, &[A]);
     let work = a.work(&[A, B], b"our report");
     let standing = a.propose(&work).await.unwrap().waits();
-    let told = here.store.proposed(&place, here.now).unwrap();
+    let told = here.store.proposed(&place, here.now).unwrap().waits;
     let waiting = &told[&A.parse().unwrap()];
     assert_eq!(waiting.until, standing.until, "as the members are told");
     assert_eq!(waiting.until.as_secs(), due);
     let after = from_seconds(due + 1);
-    assert!(here.store.proposed(&place, after).unwrap().is_empty());
+    let told = here.store.proposed(&place, after).unwrap();
+    assert!(told.waits.is_empty() && told.over.len() == 2, "{told:?}");
+}
+
+/// What the overview says of who has come to nothing: the state, the kind, when, and who was missing.
+fn failed(desk: &Desk) -> Vec<serde_json::Value> {
+    let told = |line: &Line| {
+        let line = serde_json::to_value(line).unwrap();
+        let setback = &line["setback"];
+        json!([
+            line["state"],
+            setback["kind"],
+            setback["at"],
+            setback["missing"]
+        ])
+    };
+    lines(desk).iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn for_whose_signature_somebody_waited_is_told_after_the_close_before_and_after_it_is_entered()
+ {
+    let campus = Campus::open().await;
+    let now = campus.certs.now().as_secs();
+    let [due, closed] = [now + 60, now + 120].map(from_seconds);
+    let change = move |mut terms: scb_protocol::rules::Terms| {
+        terms.due = Some(due);
+        terms.late = "mark".parse().unwrap();
+        terms.cutoff = Some(closed);
+        terms.check()
+    };
+    let here = desk(&campus, 0);
+    let place = here.place(&which());
+    here.store
+        .change_assignment(place, change, here.now)
+        .unwrap();
+    let stranger = "1155000009";
+    let [mut a, mut b, mut other] = [A, B, stranger].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    b.sign(&work).await.unwrap().waits();
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(10));
+    let named = other.work(&[stranger, A], b"what nobody has asked for");
+    other.propose(&named).await.unwrap().waits();
+
+    let after = desk(&campus, 200);
+    let at = scb_cli::rfc3339(closed);
+    let expected = json!([
+        ["missing", "lapsed", at, [C]],
+        ["missing", "lapsed", at, [C]],
+        ["missing", "lapsed", at, [C]],
+        ["missing", "lapsed", at, [A]],
+    ]);
+    assert_eq!(json!(failed(&after)), expected);
+    let register = Register::open(&campus.home, after.store.clone()).unwrap();
+    assert_eq!(register.lapse_proposals(after.now).unwrap(), 2);
+    assert_eq!(json!(failed(&after)), expected);
+    let remarks: Vec<_> = lines(&after).iter().map(remarked).collect();
+    let told = |sid: &str, at: &str| {
+        format!("waited until {at} for the signature of {sid}: NOT SIGNED in time")
+    };
+    let at = scb_cli::local_time(closed);
+    let not_signed = format!("had not signed what others proposed when its time was over, on {at}");
+    assert_eq!(
+        remarks,
+        [told(C, &at), told(C, &at), not_signed, told(A, &at)]
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use scb_cli::{inert, note};
 use super::text::without_list;
 use super::{Line, Overview};
 
-const HEADER: [&str; 20] = [
+const HEADER: [&str; 21] = [
     "sid",
     "state",
     "number",
@@ -28,6 +28,7 @@ const HEADER: [&str; 20] = [
     "after_close",
     "detached",
     "grade",
+    "not_signed_by",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -50,13 +51,15 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cells(line: &Line) -> [String; 20] {
+fn cells(line: &Line) -> [String; 21] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
     let members: Vec<_> = members.map(ToString::to_string).collect();
     let detached = line.detached.iter();
     let detached: Vec<_> = detached.map(|out| out.number.to_string()).collect();
+    let missing = failed.iter().flat_map(|failed| &failed.missing);
+    let missing: Vec<_> = missing.map(ToString::to_string).collect();
     let waiting: Vec<_> = line.waiting_for.iter().map(ToString::to_string).collect();
     [
         line.sid.to_string(),
@@ -83,5 +86,6 @@ fn cells(line: &Line) -> [String; 20] {
         detached.join(" "),
         line.outdated
             .map_or(String::new(), |outdated| outdated.to_string()),
+        missing.join(" "),
     ]
 }

@@ -1,5 +1,6 @@
 //! The overview as a table.
 
+use scb_certs::StudentId;
 use scb_cli::{local_time, parse_moment, printable, say};
 use scb_protocol::in_words;
 use scb_protocol::statement::Label;
@@ -82,6 +83,12 @@ fn late(came: &Came) -> String {
     }
 }
 
+/// As it is shown.
+#[cfg(test)]
+pub(crate) fn remarked(line: &Line) -> String {
+    remarks(line).join("; ")
+}
+
 fn remarks(line: &Line) -> Vec<String> {
     let mut remarks = Vec::new();
     let members = line.came.iter().flat_map(|came| {
@@ -128,6 +135,7 @@ fn remarks(line: &Line) -> Vec<String> {
         (Some(until), _) => remarks.push(format!("files may come until {}", local(until))),
         (None, _) => {}
     }
+    let setback = |failed| setback(failed, &line.sid);
     remarks.extend(line.setback.as_ref().map(setback));
     remarks.extend(line.outdated.map(|outdated| outdated.to_string()));
     if line.on_class_list == Some(false) {
@@ -136,15 +144,23 @@ fn remarks(line: &Line) -> Vec<String> {
     remarks
 }
 
-/// What came to nothing, when, and by whom.
-fn setback(failed: &Failed) -> String {
-    let by: Vec<_> = failed.by.iter().map(ToString::to_string).collect();
-    let (by, at) = (by.join(" "), local(&failed.at));
+/// What came to nothing for this student, when, and by whom.
+fn setback(failed: &Failed, own: &StudentId) -> String {
+    let joined = |sids: &[StudentId]| {
+        let sids: Vec<_> = sids.iter().map(ToString::to_string).collect();
+        sids.join(" ")
+    };
+    let (by, missing) = (joined(&failed.by), joined(&failed.missing));
+    let at = local(&failed.at);
     match (failed.kind, &failed.code) {
         ("refused", Some(code)) => format!("last REFUSED on {at} ({code})"),
         ("declined", _) => format!("{by} declined to sign on {at}"),
         ("withdrawn", _) => format!("{by} withdrew a signature on {at}"),
-        _ => format!("not signed by everybody in time, on {at}"),
+        _ if failed.missing.contains(own) => {
+            format!("had not signed what others proposed when its time was over, on {at}")
+        }
+        _ if missing.is_empty() => format!("signed by all, and not complete in time, on {at}"),
+        _ => format!("waited until {at} for the signature of {missing}: NOT SIGNED in time"),
     }
 }
 
