@@ -66,6 +66,17 @@ struct Due {
     group: Option<Points>,
     maximum: Option<Points>,
     comment: Option<String>,
+    /// The members of his group have different ones: of a grade of all nothing is said.
+    differs: bool,
+}
+
+/// The rows of members of one group whose own grades differ, and which is no grade of all.
+struct Differing {
+    number: SubmissionNumber,
+    /// Each grade, and a line that has it.
+    grades: Vec<(Points, u64)>,
+    /// Members without a row.
+    without: Vec<StudentId>,
 }
 
 impl Plan {
@@ -92,7 +103,8 @@ impl Plan {
         let late = Late::of(desk, place, command.apply_lateness)?;
         let parts = Parts::of(desk, place, rows.keys(), late.book())?;
         let own: BTreeSet<StudentId> = rows.keys().cloned().collect();
-        let mut due = plan.with_groups(rows, &parts, command.groups);
+        let (mut due, differing) = plan.with_groups(rows, &parts, command.groups);
+        plan.refuse_differing((desk, place), (differing, excused), command.not_listed_yet)?;
         if !command.not_listed_yet {
             plan.leave_out((desk, place), (&mut due, &own), &parts)?;
         }
@@ -132,7 +144,7 @@ impl Plan {
             sid,
             points,
             maximum,
-            group: match says.groups {
+            group: match says.groups && !due.differs {
                 true => due.group,
                 false => there.and_then(|there| there.group),
             },
@@ -203,7 +215,7 @@ impl Plan {
         rows: BTreeMap<StudentId, Marked>,
         parts: &Parts,
         for_groups: bool,
-    ) -> BTreeMap<StudentId, Due> {
+    ) -> (BTreeMap<StudentId, Due>, Vec<Differing>) {
         let mut groups: BTreeMap<SubmissionNumber, BTreeMap<Points, &Marked>> = BTreeMap::new();
         for (sid, row) in &rows {
             let given = row.group.or(row.own.filter(|_| for_groups));
@@ -226,10 +238,24 @@ impl Plan {
             .iter()
             .map(|(sid, row)| (sid.clone(), due(row)))
             .collect();
+        let mut differing = Vec::new();
         for (number, grades) in &groups {
             let mut several = grades.iter();
             let (Some((points, row)), None) = (several.next(), several.next()) else {
-                self.several(*number, grades, for_groups);
+                if self.several(*number, grades, for_groups) {
+                    let members = parts.members(*number).iter();
+                    let members = members.filter(|sid| parts.why_not(*number, sid).is_none());
+                    let (with, without): (Vec<_>, _) =
+                        members.cloned().partition(|sid| rows.contains_key(sid));
+                    for sid in with {
+                        due.entry(sid).and_modify(|due| due.differs = true);
+                    }
+                    differing.push(Differing {
+                        number: *number,
+                        grades: grades.iter().map(|(one, row)| (*one, row.line)).collect(),
+                        without,
+                    });
+                }
                 continue;
             };
             for sid in parts.members(*number) {
@@ -252,7 +278,51 @@ impl Plan {
                 entry.group = Some(*points);
             }
         }
-        due
+        (due, differing)
+    }
+
+    /// Where members of a group have different grades and another one has no row, nobody can say what he is to get.
+    fn refuse_differing(
+        &mut self,
+        (desk, place): (&Desk, &Place),
+        (differing, excused): (Vec<Differing>, &[StudentId]),
+        all_are_right: bool,
+    ) -> Result<(), Error> {
+        for Differing {
+            number,
+            grades,
+            mut without,
+        } in differing
+        {
+            without.retain(|sid| !excused.contains(sid));
+            if !all_are_right {
+                for (sid, _) in desk.store.unmet(place, without.clone())? {
+                    without.retain(|one| *one != sid);
+                    self.left_out.push(LeftOut {
+                        group: number,
+                        why: Why::Left,
+                        sid,
+                    });
+                }
+            }
+            if without.is_empty() {
+                continue;
+            }
+            let each: Vec<_> = grades
+                .iter()
+                .map(|(points, line)| format!("{points} in line {line}"))
+                .collect();
+            let names: Vec<_> = without.iter().map(ToString::to_string).collect();
+            let reason = format!(
+                "the members of {number} have different grades ({}), so that none is the group's, and {} would get \
+                 none: give each member a row, or all the same grade",
+                each.join(", "),
+                names.join(", ")
+            );
+            let lines = grades.iter().map(|(_, line)| *line);
+            self.wrong.extend(lines.map(|line| (line, reason.clone())));
+        }
+        Ok(())
     }
 
     /// Who has left the course gets nothing from what a group gets, as without a row of his own he would be
@@ -277,20 +347,24 @@ impl Plan {
         Ok(())
     }
 
-    /// With `--groups` members may each have their own; `group_grade` is one for all.
+    /// With `--groups` members may each have their own; `group_grade` is one for all. Answers whether that is all that
+    /// these grades are.
     fn several(
         &mut self,
         number: SubmissionNumber,
         grades: &BTreeMap<Points, &Marked>,
         for_groups: bool,
-    ) {
+    ) -> bool {
         let told = grades
             .values()
             .filter(|row| !for_groups || row.group.is_some());
-        for row in told {
+        let told = told.map(|row| {
             let reason = format!("the group of {number} has several grades as a group");
-            self.wrong.push((row.line, reason));
-        }
+            (row.line, reason)
+        });
+        let before = self.wrong.len();
+        self.wrong.extend(told);
+        self.wrong.len() == before
     }
 
     /// What is to be reached, if that is said and not exceeded.
@@ -331,5 +405,6 @@ fn due(row: &Marked) -> Due {
         group: row.group,
         maximum: row.maximum,
         comment: row.comment.clone(),
+        differs: false,
     }
 }

@@ -277,3 +277,29 @@ fn what_the_lateness_of_one_version_cost_is_not_said_of_the_next() {
     let listed = teacher.grades("list", &["--json"]).succeeded().json();
     assert_eq!(listed[0]["lateness"], Value::Null);
 }
+
+#[test]
+fn where_members_of_a_group_differ_nobody_is_left_without_a_grade_unnamed_and_none_is_dropped() {
+    let teacher = Teacher::with(&["--due", DUE]);
+    let differ = "sid,grade\n1155000001,5\n1155000002,6\n";
+    let options = [&MAXIMUM[..], &["--groups"]].concat();
+    let refused = teacher.import(differ, &options);
+    assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    let reason = "the members of S-000001 have different grades (5 in line 2, 6 in line 3), so that none is the \
+                  group's, and 1155000003 would get none";
+    for line in ["line 2", "line 3"] {
+        let told = format!("{line}: {reason}");
+        assert!(refused.stderr.contains(&told), "{told}: {refused:#?}");
+    }
+    assert_eq!(teacher.listed().len(), 0, "nothing was taken");
+
+    // Each has a row: that is said of each, and the group's stays what it was.
+    teacher.import_for_groups("sid,grade\n1155000001,8\n", &[]);
+    let each = "sid,grade\n1155000001,8\n1155000002,9\n1155000003,7\n";
+    let told = teacher.import_for_groups(each, &[]);
+    let now = [("1155000002", "9"), ("1155000003", "7")];
+    assert_eq!(changed(&told), owned(&now));
+    let groups = teacher.listed().into_iter().map(|[.., group]| group);
+    let groups: Vec<_> = groups.collect();
+    assert_eq!(groups, ["8", "8", "8"]);
+}
