@@ -234,13 +234,16 @@ fn hand_ins_of_all<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> 
     )
 }
 
+/// The longest for which anything waits, in seconds: a year.
+pub(crate) const LONGEST_WINDOW: u64 = 366 * 24 * 60 * 60;
+
 /// Serde for whole seconds, from a minute to a year.
 mod window {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    const YEAR: u64 = 366 * 24 * 60 * 60;
+    use super::LONGEST_WINDOW;
 
     pub(super) fn serialize<S: Serializer>(window: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(window.as_secs())
@@ -248,7 +251,7 @@ mod window {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let seconds = u64::deserialize(from)?;
-        if !(60..=YEAR).contains(&seconds) {
+        if !(60..=LONGEST_WINDOW).contains(&seconds) {
             return Err(serde::de::Error::custom(
                 "from 60 to 31622400 seconds: what waits longer than a year waits for nobody",
             ));

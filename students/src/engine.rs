@@ -1,6 +1,7 @@
 //! What talks to the servers. It neither prints nor asks; it tells an observer.
 
 mod acknowledged;
+mod anew;
 mod announced;
 mod audit;
 mod commitment;

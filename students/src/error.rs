@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use scb_certs::{CertificateError, Fingerprint, StudentId};
 use scb_cli::printable;
 use scb_explain::Language;
+use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::{
     FilePath, Files, FilesError, Label, MAX_FILES, SubmissionId, SubmissionNumber,
 };
@@ -368,6 +369,15 @@ pub enum Error {
     CostsMore {
         /// What each member would lose.
         losses: Vec<Loss>,
+    },
+    /// Blackboard has stored something else of what was proposed, proposing it anew makes it late, and nobody has agreed
+    /// to that.
+    #[error("{}; nothing was sent anew", Words::of(Language::English).anew_is_late(submission, standings))]
+    AnewIsLate {
+        /// The proposal.
+        submission: SubmissionId,
+        /// How each member would stand with a new one.
+        standings: Vec<MemberStanding>,
     },
     /// A pending hand-in on disk is damaged.
     #[error("{} is damaged", path.display())]

@@ -73,6 +73,12 @@ pub enum Event {
         /// Which of both counts, once it is handed in as well.
         counts: Counts,
     },
+    /// Step 6: Blackboard has stored something else of what was proposed: nobody can sign it, and the same files are
+    /// proposed again.
+    ProposedAnew {
+        /// The submission ID that it had.
+        submission: SubmissionId,
+    },
     /// Step 6: what was signed of other bytes under the same names, and had not come, is given up.
     GivenUp {
         /// Its submission ID.
@@ -158,6 +164,7 @@ impl Event {
             | Self::CommitmentBroken { .. }
             | Self::RulesContradicted { .. }
             | Self::GivenUp { .. }
+            | Self::ProposedAnew { .. }
             | Self::LeftOut { .. }
             | Self::WillBeLate { .. }
             | Self::StillStands { .. }

@@ -91,6 +91,9 @@ impl Show {
             Event::GivenUp { submission } => {
                 self.line(Step::Six, &self.words.given_up(submission));
             }
+            Event::ProposedAnew { submission } => {
+                self.line(Step::Six, &self.words.proposed_anew(submission));
+            }
             Event::LeftOut { sid, code } => {
                 let why = sentence(*code, self.words.language());
                 self.line(Step::Three, &self.words.left_out(sid, why));

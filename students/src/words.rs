@@ -149,6 +149,22 @@ impl Words {
         }
     }
 
+    pub(crate) fn proposed_anew(self, submission: &SubmissionId) -> String {
+        match self.0 {
+            Language::English => format!(
+                "what Blackboard has stored of your proposal {submission} is not what was proposed \
+                 (stored_damaged): nobody can sign it any more, and nobody is to blame for that. The same \
+                 files are proposed anew: everybody signs again, and what counts is when the last one does. \
+                 Tell your teacher: the log shows who had signed {submission}, and when"
+            ),
+            Language::Chinese => format!(
+                "Blackboard 所存的提案 {submission} 與所提出的不符（stored_damaged），無人可再簽署，亦非組員之過；\
+                 現就同一檔案重新提出：各人須再簽署，以最後一人簽署的時間為準。請告知老師：日誌載明誰於何時簽署了 \
+                 {submission}"
+            ),
+        }
+    }
+
     /// `counts`: which of both, once both are handed in.
     pub(crate) fn still_stands(
         self,

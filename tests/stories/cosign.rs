@@ -1,6 +1,7 @@
 //! Three students with a machine each: one proposes, the others see what they sign, and sign it.
 
 mod altered_rules;
+mod anew;
 mod connections;
 mod last;
 mod offered;

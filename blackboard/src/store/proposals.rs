@@ -314,6 +314,7 @@ impl Register {
         let lapse = move |transaction: &Transaction<'_>| {
             let mut lapsed = 0;
             for stored in rows::unended(transaction)? {
+                rows::put_right(transaction, &stored)?;
                 // By everybody's extensions: until then somebody could still sign.
                 let all: Vec<_> = stored.sids().cloned().collect();
                 // Whoever signed in the last moment may be entered a little later, and so may files that came.

@@ -81,7 +81,7 @@ pub struct Submit {
     /// Members of the group whose keys are on other machines: they sign there, by `student cosign`
     #[arg(long, value_name = "B,C", value_delimiter = ',', value_parser = student_id)]
     pub with: Vec<StudentId>,
-    /// Hand in although it is late and takes the place of a version that costs less; without it
+    /// Hand in although it is late and takes the place of what costs less, or was signed; without it
     /// that is asked on a terminal, and else refused (costs_more, exit code 3)
     #[arg(long)]
     pub even_if_late: bool,

@@ -37,17 +37,24 @@ impl IfDearer {
         if self == Self::HandIn {
             return hand_in(Consent::Given);
         }
-        match hand_in(Consent::Withheld) {
-            Err(Error::CostsMore { losses }) if self == Self::Ask => {
-                for loss in &losses {
-                    say(&words.loss(loss))?;
-                }
-                match ask(words.even_if_late())?.as_deref() {
-                    Some("y" | "yes") => hand_in(Consent::Given),
-                    _ => Err(scb_cli::Error::Cancelled.into()),
-                }
-            }
-            done => done,
+        let done = hand_in(Consent::Withheld);
+        let lines = match &done {
+            Err(Error::CostsMore { losses }) => losses.iter().map(|one| words.loss(one)).collect(),
+            Err(Error::AnewIsLate {
+                submission,
+                standings,
+            }) => vec![words.anew_is_late(submission, standings)],
+            _ => Vec::new(),
+        };
+        if lines.is_empty() || self != Self::Ask {
+            return done;
+        }
+        for line in &lines {
+            say(line)?;
+        }
+        match ask(words.even_if_late())?.as_deref() {
+            Some("y" | "yes") => hand_in(Consent::Given),
+            _ => Err(scb_cli::Error::Cancelled.into()),
         }
     }
 }

@@ -15,13 +15,13 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
-use super::commitment;
 use super::completion::roots;
 use super::facts;
 use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
 use super::links::{RECEIPT, REPLY};
 use super::reading::is_the_same_pending;
 use super::{Engine, tokens};
+use super::{anew, commitment};
 use crate::pending::{self, Pending};
 use crate::{Error, Observer, Report, Setup, receipts};
 
@@ -63,7 +63,7 @@ pub struct ToldProposals {
 }
 
 /// Proposes what others are to sign as well. Until it is handed in, the same again goes on with it; what
-/// Blackboard has damaged is proposed anew.
+/// Blackboard has damaged is proposed anew, where that costs nothing or somebody has agreed to it.
 pub(super) async fn propose(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
@@ -73,26 +73,11 @@ pub(super) async fn propose(
 ) -> Result<HandedIn, Error> {
     let proposed = propose_once(setup, clock, members, hand_in, observer).await;
     match proposed {
-        Err(Error::Refused(refusal)) if is_damaged(&refusal) => {
+        Err(Error::Refused(refusal)) if anew::is_damaged(&refusal) => {
+            anew::make_way(setup, (members, &*hand_in), refusal, observer)?;
             propose_once(setup, clock, members, hand_in, observer).await
         }
         proposed => proposed,
-    }
-}
-
-/// Whether what Blackboard has stored of a proposal was altered: nobody can sign it or end it.
-fn is_damaged(refusal: &Refusal) -> bool {
-    refusal.code == Code::StoredDamaged && refusal.params.contains_key("submission")
-}
-
-/// Whether that is what it fails of, and it is this very statement.
-fn is_of(error: &Error, pending: &Pending) -> bool {
-    let own = Statement::parse(&pending.statement).map(|own| own.submission.to_string());
-    match (error, own) {
-        (Error::Refused(refusal), Ok(own)) => {
-            is_damaged(refusal) && refusal.params.get("submission") == Some(&own)
-        }
-        _ => false,
     }
 }
 
@@ -251,7 +236,8 @@ impl Talk<'_, '_> {
             }
             Err(error) => {
                 let error = self.refused(error, &pending.statement);
-                if is_of(&error, &pending) || super::hand_in::is_final(&error, certain) {
+                // What is damaged is forgotten once it is to be proposed anew.
+                if !anew::is_of(&error, &pending) && super::hand_in::is_final(&error, certain) {
                     pending.remove()?;
                 }
                 Err(error)

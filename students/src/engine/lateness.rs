@@ -44,15 +44,19 @@ impl ToldRules {
         self.rules.judge_if_due(at, members, &self.extensions)
     }
 
+    /// Whether what is sent now is taken of anybody.
+    pub(super) fn is_taken(&self) -> bool {
+        self.rules.judge_group(self.at, &self.extensions).is_open()
+    }
+
     /// How each stands with what is about to be sent, if that is taken and late for any of them.
     pub(super) fn late_now<'a>(
         &self,
         members: impl IntoIterator<Item = &'a StudentId>,
     ) -> Option<Vec<MemberStanding>> {
-        let is_taken = self.rules.judge_group(self.at, &self.extensions).is_open();
         let each = self.judge(self.at, members);
         let late = each.iter().any(|one| one.standing.price() > Price::NONE);
-        (is_taken && late).then_some(each)
+        (self.is_taken() && late).then_some(each)
     }
 
     /// Whether what was recorded first costs any of these members less than what came afterwards.

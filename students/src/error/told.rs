@@ -29,6 +29,7 @@ impl Error {
             | Self::ReportChanged { .. }
             | Self::NothingOpen { .. }
             | Self::CostsMore { .. }
+            | Self::AnewIsLate { .. }
             | Self::PrivateKeys { .. }
             | Self::OwnKeys { .. }
             | Self::ProposalChanged { .. }
@@ -103,7 +104,7 @@ impl Error {
             Self::ShownDamaged { .. } => "shown_damaged",
             Self::NothingOpen { .. } => "nothing_open",
             Self::SeveralOpen { .. } => "several_open",
-            Self::CostsMore { .. } => "costs_more",
+            Self::CostsMore { .. } | Self::AnewIsLate { .. } => "costs_more",
             Self::OtherEnding { .. } => "other_ending",
             Self::HandedIn { .. } => "handed_in",
             Self::TargetTaken { .. } => "target_taken",
@@ -250,6 +251,11 @@ impl Error {
             }
             Self::CostsMore { .. } => {
                 "leave what counts as it is; or hand in all the same: student submit … --even-if-late"
+                    .into()
+            }
+            Self::AnewIsLate { .. } => {
+                "tell your teacher first: the log shows who had signed it, and when, and the same command goes on \
+                 with it once Blackboard has mended it; or propose anew all the same: student submit … --even-if-late"
                     .into()
             }
             Self::OtherEnding { signed: true, .. } => "take it back: student withdraw ID".into(),

@@ -172,6 +172,18 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
                 "保留現時為準的版本；如仍要提交，請執行 student submit … --even-if-late".to_owned(),
             )
         }
+        Error::AnewIsLate {
+            submission,
+            standings,
+        } => {
+            let words = Words::of(Language::Chinese);
+            (
+                format!("{}；沒有重新提出", words.anew_is_late(submission, standings)),
+                "請先告知老師：日誌載明誰於何時簽署，Blackboard 修復後，同一指令會繼續原提案；如仍要重新提出，請執行 \
+                 student submit … --even-if-late"
+                    .to_owned(),
+            )
+        }
         Error::NotProposed { path, found, files } => (
             format!(
                 "{} 並非你將簽署的檔案：其 SHA-256 為 {found}，而提案所載是 {}；沒有簽署任何東西",

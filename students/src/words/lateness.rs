@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, length};
 use scb_protocol::rules::{MemberStanding, Standing};
+use scb_protocol::statement::SubmissionId;
 
 use super::Words;
 use crate::Loss;
@@ -64,6 +65,25 @@ impl Words {
             Language::Chinese => {
                 format!("{sid}：現以 {number} 為準（{now}）；此版本會取代它（{then}）")
             }
+        }
+    }
+
+    /// What was proposed cannot go on, and another proposal would be late.
+    pub(crate) fn anew_is_late(
+        self,
+        submission: &SubmissionId,
+        standings: &[MemberStanding],
+    ) -> String {
+        let then = self.standings(standings);
+        match self.0 {
+            Language::English => format!(
+                "what Blackboard has stored of your proposal {submission} is not what was proposed \
+                 (stored_damaged), so nobody can sign it any more; proposed anew it would be LATE ({then})"
+            ),
+            Language::Chinese => format!(
+                "Blackboard 所存的提案 {submission} 與所提出的不符（stored_damaged），無人可再簽署；重新提出則屬遲交\
+                 （{then}）"
+            ),
         }
     }
 

@@ -243,6 +243,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::CommitmentBroken { .. } => "commitment broken".to_owned(),
         Event::RulesContradicted { .. } => "rules contradicted".to_owned(),
         Event::GivenUp { submission } => format!("given up {submission}"),
+        Event::ProposedAnew { submission } => format!("proposed anew {submission}"),
         Event::StillStands { submission, .. } => format!("still stands {submission}"),
         Event::WillBeLate { .. } => "will be late".to_owned(),
         Event::LeftOut { sid, code } => format!("left out {sid} {code}"),

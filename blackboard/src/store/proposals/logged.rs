@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::COMMITMENT_SIZE;
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Proposed, Signed, leaf_commitment};
 use scb_protocol::message::proposal::{ProposalState, Said};
 use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::{COMMITMENT_SIZE, from_seconds};
 
-use super::rows::Stored;
+use super::rows::{Kept, Stored};
+use crate::config::LONGEST_WINDOW;
 use crate::store::{Error, as_integer, log};
 
 /// What somebody has said by the tables, and by which entry.
@@ -27,44 +28,56 @@ pub(super) struct SaidBy<'a> {
     pub(super) signatures: Option<&'a [u8]>,
 }
 
-/// Whether the log says the same: that this very statement was proposed then, and until when it waits; who
-/// has signed, or not; since when it is complete; and how it ended.
-pub(super) fn agrees(connection: &Connection, stored: &Stored) -> Result<bool, Error> {
+/// What is kept of a proposal, as the log says it: until when it waits, and since when everybody has signed it, whatever
+/// the row says. Nothing where the tables say something else of what only they have: that this very statement was
+/// proposed then, who has signed it, or not, and how it ended.
+pub(super) fn as_logged(connection: &Connection, stored: &Stored) -> Result<Option<Kept>, Error> {
     let (submission, kept) = (stored.submission(), stored.kept);
     let name = LogName::of(&stored.statement).map_err(Error::Leaf)?;
     let proposed = (&stored.statement, stored.bytes.as_slice(), kept.proposed_at);
     let Some(proposed) = as_proposed(connection, &name, proposed)? else {
-        return Ok(false);
+        return Ok(None);
     };
+    let entries = Entries::of(connection, &name, submission)?;
+    if !entries.are_all(&stored.said().collect::<Vec<_>>()) {
+        return Ok(None);
+    }
+    let signed = match (
+        stored.said().all(|one| one.said == Said::Signed),
+        kept.signed,
+    ) {
+        (true, _) => entries.last_signed(),
+        // Whoever had its files has taken it back.
+        (false, Some((at, index))) => {
+            let has_ended = kept
+                .ended
+                .is_some_and(|state| state != ProposalState::Lapsed);
+            match has_ended && entries.signed(index, at).is_some() {
+                true => kept.signed,
+                false => return Ok(None),
+            }
+        }
+        (false, None) => None,
+    };
+    // What has ended by the log alone is told so wherever anything is entered about it.
+    if let Some(state) = kept.ended
+        && log::ending(connection, &name, submission)? != Some(state)
+    {
+        return Ok(None);
+    }
     let window = Window {
         proposed: proposed.waits_until.as_secs(),
-        signed: match kept.signed {
+        signed: match signed {
             Some((at, index)) => Some((at.as_secs(), window_of(connection, submission, index)?)),
             None => None,
         },
     };
-    if !window.is(kept.waits_until.as_secs()) {
-        return Ok(false);
-    }
-    let entries = Entries::of(connection, &name, submission)?;
-    if !entries.are_all(&stored.said().collect::<Vec<_>>()) {
-        return Ok(false);
-    }
-    let all_signed = stored.said().all(|one| one.said == Said::Signed);
-    let as_signed = match (kept.signed, kept.ended) {
-        (None, _) => !all_signed,
-        // Whoever had its files has taken it back.
-        (Some((at, index)), ended) => {
-            let has_ended = ended.is_some_and(|state| state != ProposalState::Lapsed);
-            (all_signed || has_ended) && entries.signed(index, at).is_some()
-        }
-    };
-    // What has ended by the log alone is told so wherever anything is entered about it.
-    let as_ended = match kept.ended {
-        Some(state) => log::ending(connection, &name, submission)? == Some(state),
-        None => true,
-    };
-    Ok(as_signed && as_ended)
+    let until = window.until(kept.waits_until.as_secs(), kept.files_at.is_some());
+    Ok(until.map(|until| Kept {
+        waits_until: from_seconds(until),
+        signed,
+        ..kept
+    }))
 }
 
 /// Until when a proposal waits, as it is known besides its row. Times are in seconds since 1970.
@@ -87,6 +100,25 @@ impl Window {
             }
             Some((at, None)) => waits_until >= at,
         }
+    }
+
+    /// Until when it waits, whatever its row says, which is one of those who are asked. Of what both tables say of the
+    /// last signatures the later counts: nobody's files are refused for one row. Nothing if neither can be.
+    fn until(&self, in_row: u64, has_files: bool) -> Option<u64> {
+        let Some((at, with_signatures)) = self.signed else {
+            return Some(self.proposed);
+        };
+        if self.is(in_row) {
+            return Some(in_row);
+        }
+        let most = at.saturating_add(LONGEST_WINDOW).max(self.proposed);
+        let said = [Some(in_row), with_signatures];
+        let said = said.into_iter().flatten();
+        let until = said.filter(|until| (at..=most).contains(until)).max();
+        until.map(|until| match has_files {
+            true => until.max(self.proposed),
+            false => until,
+        })
     }
 }
 
@@ -212,6 +244,13 @@ impl Entries {
             }
             _ => None,
         })
+    }
+
+    /// By which entry the last one has signed, and when.
+    fn last_signed(&self) -> Option<(UnixTime, u64)> {
+        let words = self.words();
+        let last = words.values().map(|(_, index)| *index).max()?;
+        self.0.get(&last).map(|leaf| (leaf.at, last))
     }
 
     fn signed(&self, index: u64, at: UnixTime) -> Option<&Signed> {

@@ -330,6 +330,25 @@ pub(super) fn say(
     Ok(())
 }
 
+/// The row says again what the log says, if it says something else of when it waits and since when it is complete.
+pub(super) fn put_right(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
+    let sql = "UPDATE proposals SET waits_until = ?2, signed_at = ?3, signed_index = ?4 WHERE submission = ?1 \
+               AND (waits_until, signed_at, signed_index) IS NOT (?2, ?3, ?4)";
+    let (submission, kept) = (stored.submission(), stored.kept);
+    let put_right = transaction.prepare_cached(sql)?.execute(params![
+        submission.as_bytes(),
+        as_integer(kept.waits_until.as_secs()),
+        kept.signed.map(|(at, _)| as_integer(at.as_secs())),
+        kept.signed.map(|(_, index)| as_integer(index)),
+    ])?;
+    if put_right > 0 {
+        tracing::error!(
+            "what was recorded of the proposal {submission} was altered, and is put right by what the log says of it"
+        );
+    }
+    Ok(())
+}
+
 pub(super) fn end(
     transaction: &Transaction<'_>,
     submission: SubmissionId,
@@ -412,16 +431,14 @@ impl Raw {
                 None => None,
             },
         };
-        let stored = Stored {
+        let in_row = Stored {
             statement,
             bytes: self.statement,
             kept,
             cosigners,
         };
-        match logged::agrees(connection, &stored)? {
-            true => Ok(stored),
-            false => Err(altered()),
-        }
+        let kept = logged::as_logged(connection, &in_row)?.ok_or_else(altered)?;
+        Ok(Stored { kept, ..in_row })
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn sign(
     signing: &Dated<Signing>,
 ) -> Result<ProposalStanding, Error> {
     let (submission, sids) = (stored.submission(), signing.sids());
+    rows::put_right(transaction, &stored)?;
     let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
     match standing.state {
         ProposalState::Waiting | ProposalState::Signed => {}

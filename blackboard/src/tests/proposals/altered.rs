@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 use scb_certs::StudentId;
-use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState};
 use scb_protocol::statement::{FileEntry, Files, Statement, SubmissionId};
 use scb_protocol::{Code, Refusal};
 
@@ -149,15 +149,13 @@ async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
 }
 
 /// Each alters the rows of one proposal, that `A` has signed and `B` not.
-const ALTERATIONS: [&str; 10] = [
+const ALTERATIONS: [&str; 8] = [
     "DELETE FROM deliveries WHERE submission = ?",
     "UPDATE deliveries SET log_index = log_index - 1 WHERE submission = ?",
     "UPDATE cosigners SET said = 'nothing' WHERE submission = ?",
     "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET said = 'signed' WHERE submission = ?",
-    "UPDATE proposals SET waits_until = proposed_at - 1 WHERE submission = ?",
-    "UPDATE proposals SET waits_until = waits_until + 999999 WHERE submission = ?",
     "UPDATE proposals SET ended = 'withdrawn', ended_at = proposed_at WHERE submission = ?",
     "UPDATE proposals SET signed_at = proposed_at, signed_index = 1 WHERE submission = ?",
 ];
@@ -204,52 +202,112 @@ async fn nothing_is_signed_about_anybody_from_a_row_that_the_log_contradicts() {
     b.sign(&sound).await.unwrap().receipt();
 }
 
-/// Each alters until when the files may come of what all have signed; the last also what is compared with it, as
-/// it is in a home of before that was kept.
-const WINDOWS: [&str; 3] = [
+/// Each alters since when everybody has signed something, or until when its files may come.
+const WINDOWS: [&str; 11] = [
     "UPDATE proposals SET waits_until = signed_at - 100",
     "UPDATE proposals SET waits_until = signed_at + 1",
-    "UPDATE proposals SET waits_until = signed_at - 100; UPDATE deliveries SET upload_until = NULL",
+    "UPDATE proposals SET waits_until = waits_until - 1",
+    "UPDATE proposals SET waits_until = waits_until + 1",
+    "UPDATE proposals SET waits_until = waits_until + 999999999",
+    "UPDATE deliveries SET upload_until = 5",
+    "UPDATE deliveries SET upload_until = upload_until + 999999999",
+    "UPDATE deliveries SET upload_until = NULL",
+    "UPDATE proposals SET signed_at = signed_at + 100",
+    "UPDATE proposals SET signed_index = 0",
+    "UPDATE proposals SET signed_at = NULL, signed_index = NULL",
 ];
 
 #[tokio::test]
-async fn what_all_have_signed_is_not_refused_as_lapsed_because_of_a_row() {
+async fn what_all_have_signed_goes_on_whatever_a_row_says_of_its_time() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let store = crate::store::Store::open(&campus.home).unwrap();
+    let register = crate::store::Register::open(&campus.home, store).unwrap();
+    for (nth, alteration) in (0..).zip(WINDOWS) {
+        let work = a.work(&[A, B], format!("report {nth}").as_bytes());
+        a.begin(&work).await.unwrap();
+        let standing = b.sign(&work).await.unwrap().waits();
+        assert_eq!(standing.state, ProposalState::Signed);
+        let (signed, before) = (campus.certs.now(), happened(&campus));
+        database(&campus).execute_batch(alteration).unwrap();
+        campus
+            .certs
+            .clock()
+            .advance(std::time::Duration::from_secs(5));
+        let again = a.begin(&work).await.unwrap();
+        let told = |standing: &ProposalStanding| (standing.state, standing.signed_at());
+        assert_eq!(told(&again), told(&standing), "{alteration}");
+        let most = standing.until.as_secs() + 1;
+        let until = standing.until.as_secs()..=most;
+        assert!(until.contains(&again.until.as_secs()), "{alteration}");
+        assert_eq!(register.lapse_proposals(campus.certs.now()).unwrap(), 0);
+        assert_eq!(happened(&campus), before, "{alteration}");
+        let receipt = a.propose(&work).await.unwrap().receipt();
+        assert_eq!(a.verify(&receipt).committed_at(), signed, "{alteration}");
+    }
+}
+
+#[tokio::test]
+async fn so_does_what_waits_for_signatures_and_its_row_is_put_right() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let store = crate::store::Store::open(&campus.home).unwrap();
+    let register = crate::store::Register::open(&campus.home, store).unwrap();
+    for alteration in [
+        "UPDATE proposals SET waits_until = proposed_at - 1",
+        "UPDATE proposals SET waits_until = waits_until + 999999",
+    ] {
+        let work = a.work(&[A, B], alteration.as_bytes());
+        let standing = a.propose(&work).await.unwrap().waits();
+        database(&campus).execute_batch(alteration).unwrap();
+        let told = b.told().await.into_iter();
+        let mut told = told.map(|one| one.listed.standing);
+        let listed = told.find(|one| one.submission == standing.submission);
+        assert_eq!(listed.as_ref(), Some(&standing), "{alteration}");
+        let later = campus.certs.now().as_secs() + 60;
+        let lapsed = register.lapse_proposals(scb_protocol::from_seconds(later));
+        assert_eq!(lapsed.unwrap(), 0, "{alteration}");
+        let row = "SELECT waits_until FROM proposals WHERE submission = ?";
+        let id = work.submission();
+        let until: i64 = database(&campus)
+            .query_one(row, [id.as_bytes()], |row| row.get(0))
+            .unwrap();
+        assert_eq!(
+            until.unsigned_abs(),
+            standing.until.as_secs(),
+            "{alteration}"
+        );
+        b.sign(&work).await.unwrap().receipt();
+    }
+}
+
+#[tokio::test]
+async fn of_what_no_table_says_any_more_nobody_is_refused_under_a_signature() {
     let campus = Campus::open().await;
     let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
     let work = a.work(&[A, B], b"our report");
     a.begin(&work).await.unwrap();
-    let standing = b.sign(&work).await.unwrap().waits();
-    assert_eq!(standing.state, ProposalState::Signed);
+    b.sign(&work).await.unwrap().waits();
     let before = happened(&campus);
-    let keep = "CREATE TABLE kept AS SELECT waits_until, upload_until, id FROM proposals \
-                JOIN deliveries USING (submission)";
-    database(&campus).execute_batch(keep).unwrap();
-    let undo = "UPDATE proposals SET waits_until = (SELECT max(waits_until) FROM kept); \
-                UPDATE deliveries SET upload_until = \
-                (SELECT upload_until FROM kept WHERE kept.id = deliveries.id)";
-    campus
-        .certs
-        .clock()
-        .advance(std::time::Duration::from_secs(5));
+    let alteration = "CREATE TABLE kept AS SELECT waits_until FROM proposals; \
+                      UPDATE proposals SET waits_until = signed_at - 100; \
+                      UPDATE deliveries SET upload_until = NULL";
+    database(&campus).execute_batch(alteration).unwrap();
     let store = crate::store::Store::open(&campus.home).unwrap();
     let register = crate::store::Register::open(&campus.home, store).unwrap();
-    for alteration in WINDOWS {
-        database(&campus).execute_batch(alteration).unwrap();
-        for refused in [
-            a.begin(&work).await.unwrap_err(),
-            b.sign(&work).await.unwrap_err(),
-            a.end(work.submission(), None).await.unwrap_err(),
-        ] {
-            assert_eq!(refused.code, Code::StoredDamaged, "{alteration}: {refused}");
-            assert!(refused.sid.is_none() && refused.rejection.is_none());
-        }
-        assert_eq!(register.lapse_proposals(campus.certs.now()).unwrap(), 0);
-        assert_eq!(happened(&campus), before, "{alteration}");
-        database(&campus).execute_batch(undo).unwrap();
+    for refused in [
+        a.begin(&work).await.unwrap_err(),
+        b.sign(&work).await.unwrap_err(),
+        a.end(work.submission(), None).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.code, Code::StoredDamaged, "{refused}");
+        assert!(refused.sid.is_none() && refused.rejection.is_none());
     }
+    assert_eq!(register.lapse_proposals(campus.certs.now()).unwrap(), 0);
+    assert_eq!(happened(&campus), before);
     // One that was signed before that was kept goes on.
-    let before_it = "UPDATE deliveries SET upload_until = NULL";
-    database(&campus).execute_batch(before_it).unwrap();
+    let undo = "UPDATE proposals SET waits_until = (SELECT waits_until FROM kept)";
+    database(&campus).execute_batch(undo).unwrap();
     a.propose(&work).await.unwrap().receipt();
 }
 
