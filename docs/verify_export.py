@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Checks an archive of an assignment with Python's standard library and `cryptography`; nothing of
-the system's own. `verify_receipt.py`, `verify_dating.py` and `verify_kept.py` must be beside it.
+the system's own. `verify_receipt.py`, and what that needs, must be beside it.
 
     verify_export.py ARCHIVE.zip ROOT [--witness KEY ... --quorum N]
 
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust. Says
 whether every submission of the assignment's log is in the archive, each as it was handed in, and
-whether more may have come later. Exit code: 0 if it verifies, 1 if not.
+whether more may have come later. Exit code: 0 if it verifies, 1 if not: the verdict says which file
+it fails of, and why; 2 if ARCHIVE cannot be read.
 """
 
 import argparse
@@ -16,9 +17,9 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 
 import verify_dating
+import verify_files
 import verify_receipt as receipts
 from verify_receipt import check, document, say, seconds, sha256
 
@@ -259,7 +260,7 @@ def submission(archive, number, here, line, out, arguments, undated):
 
 
 def verify(arguments):
-    with zipfile.ZipFile(arguments.archive) as archive:
+    with verify_files.Archive(arguments.archive) as archive:
         names = archive.namelist()
         receipts.check_stored(archive.infolist())
         check(len(set(names)) == len(names), "a file is there twice")
@@ -355,11 +356,7 @@ def main():
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--quorum", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
-    try:
-        say("verdict", verify(arguments))
-    except Exception as error:
-        say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
-        raise SystemExit(1)
+    verify_files.verdict(verify, arguments, arguments.archive)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,119 @@
-"""What is here beside what a receipt names: files by their hashes, folders by the names in them as well."""
+"""What is here beside what a receipt names: files by their hashes, folders by the names in them as well. And how the
+verdict is told: which file it fails of, and why. A part of `verify_receipt.py`, which must be beside it."""
 
 import hashlib
+import json
 import os
+import sys
+import zipfile
+
+from cryptography.exceptions import InvalidSignature
+
+
+class Wrong(Exception):
+    """Something is not in order."""
+
+
+class OtherFile(Exception):
+    """The receipt is in order, and is not for this file."""
+
+
+class Part(bytes):
+    """What is in a file of a receipt, with its name."""
+    name = "it"
+
+
+class Parts(dict):
+    """The files of a receipt; known is of which one something was asked last, and in which receipt of an archive."""
+    last, folder = "it", ""
+
+    def __init__(self, found):
+        super().__init__(found)
+        for name in found:
+            self[name] = part = Part(found[name])
+            part.name = name
+
+    def __getitem__(self, name):
+        Parts.last = name
+        return super().__getitem__(name)
+
+    def are(self, expected, what):
+        """These, and no others."""
+        missing, more = sorted(set(expected) - set(self)), sorted(set(self) - set(expected))
+        check(not missing, "not the files of %s: %s is missing" % (what, ", ".join(missing)))
+        check(not more, "not the files of %s: %s does not belong there" % (what, ", ".join(more)))
+
+    def __missing__(self, name):
+        raise Wrong(name + " is missing")
+
+
+class Archive(zipfile.ZipFile):
+    """A ZIP file that knows which of its files was opened last."""
+
+    def open(self, name, *arguments, **options):
+        path = getattr(name, "filename", name)
+        Parts.last, Parts.folder = path, path + ": " if path.endswith("/receipt.zip") else ""
+        try:
+            return super().open(name, *arguments, **options)
+        except KeyError:
+            raise Wrong(path + " is missing") from None
+
+
+def check(truth, what):
+    if not truth:
+        raise Wrong(what)
+
+
+def signed(key, signature, content, what, *algorithm):
+    """The key has signed this; or it is wrong what is said then."""
+    try:
+        key.verify(signature, content, *algorithm)
+    except InvalidSignature:
+        raise Wrong(what) from None
+
+
+def shown(text):
+    """As it is, but for what steers a terminal or cannot be seen."""
+    return "".join(one if one.isprintable() and one != "\\" else ascii(one)[1:-1] for one in text)
+
+
+def say(what, found):
+    print("%-9s  %s" % (what, shown(found)))
+
+
+def verdict(verify, arguments, path):
+    """Says the verdict. Exits with 1 unless it verifies, and with 2 if there is nothing to judge."""
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        open(path, "rb").close()
+    except OSError as error:
+        print("%s cannot be read: %s" % (shown(path), error.strerror), file=sys.stderr)
+        raise SystemExit(2) from None
+    try:
+        return say("verdict", verify(arguments))
+    except OtherFile as other:
+        say("verdict", str(other))
+    except Exception as error:
+        say("verdict", "it does NOT verify: " + Parts.folder + reason(error))
+    raise SystemExit(1)
+
+
+def reason(error):
+    """Why it fails, and in which file."""
+    if isinstance(error, Wrong):
+        return str(error)
+    return "%s: %s" % (Parts.last, next(why for kind, why in REASONS if isinstance(error, kind)) % error)
+
+
+REASONS = [
+    (zipfile.BadZipFile, "no ZIP file, or a damaged one (%s)"),
+    (InvalidSignature, "a signature that does not fit%s"),
+    (KeyError, "no field %s"),
+    (json.JSONDecodeError, "no JSON (%s)"),
+    (UnicodeError, "no UTF-8 (%s)"),
+    ((StopIteration, IndexError), "something is missing in it, or it is cut off%.0s"),
+    (Exception, "not in the form that it must have (%s)"),
+]
 
 
 def judge(paths, files):
@@ -16,8 +128,12 @@ def judge(paths, files):
 
 def differs(path, handed_in):
     if not os.path.isdir(path):
-        there = sha256(path) in handed_in.values()
-        return None if there else "NOT for %s: it was not handed in" % path
+        found, last = sha256(path), os.path.basename(path)
+        if found in handed_in.values():
+            return None
+        named = [value for name, value in handed_in.items() if name.split("/")[-1] == last]
+        other = "; under that name was SHA-256 %s" % " or ".join(named[:3]) if named else ""
+        return "NOT for %s: it was not handed in, its SHA-256 is %s%s" % (path, found, other)
     # Beside others a folder's own name was a part of its files' names.
     own = os.path.basename(os.path.realpath(path)) + "/"
     part = {name[len(own):]: value for name, value in handed_in.items() if name.startswith(own)}

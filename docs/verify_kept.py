@@ -65,7 +65,7 @@ def committed(_, parts, said, trust):
     """It recorded this very statement, signed by these members; or the last signatures of it, by these."""
     leaf, value, statement = said
     last = "signed" in leaf["entry"]
-    check(sorted(parts) == sorted(SIGNED + ["statement.p7s"]), "not the files of a commitment")
+    parts.are(SIGNED + ["statement.p7s"], "a commitment")
     of = {one["sid"]: one for one in statement["members"]}
     sids = value["members"]
     check(value["submission"] == statement["submission"] and (set(sids) <= set(of) if last else sids == list(of))
@@ -85,7 +85,7 @@ def committed(_, parts, said, trust):
 
 def announced(arguments, parts, leaf, value):
     """It entered these rules, or this extension, in the log of the assignment."""
-    check(sorted(parts) == ["cuhk-ca.pem", "leaf.json", "leaf.p7s"], "not the files of rules that were told")
+    parts.are(["cuhk-ca.pem", "leaf.json", "leaf.p7s"], "rules that were told")
     roots, trusted = known(parts["cuhk-ca.pem"], arguments.root)
     (signer,), others = receipts.cms(parts["leaf.p7s"], parts["leaf.json"])
     signed = signing_time(parts["leaf.p7s"])
@@ -124,7 +124,7 @@ def refused(arguments, parts, said, trust):
     proved = "receipt.tlog-proof" in parts or not pending
     expected = SIGNED + (["pending.json"] if pending else []) + (receipts.PROOF if proved else [])
     expected += ["crl.pem"] if proved and "crl.pem" in parts else []
-    check(sorted(parts) == sorted(expected), "not the files of a refusal")
+    parts.are(expected, "a refusal")
     say("refused", "%s at %s by %s" % (value["code"], leaf["at"], statement["service"]))
     say("members", ", ".join(value["members"]))
     verdict = "it verifies: %s refused at %s for %s [%s]" % (

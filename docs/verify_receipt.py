@@ -8,8 +8,9 @@ ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that yo
 a comma between, for a receipt of the time in which one root took the place of another. With
 --witness KEY and --quorum N further witnesses (C2SP verifier keys) must have cosigned, too.
 RECEIPT may be any file that members keep: of a statement that was recorded, of a refusal, of rules, as well.
-Prints a line for each thing that was found in order, and the verdict last. Exit code: 0 if it
-verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the verdict says which.
+Prints a line for each thing that was found in order, and the verdict last: which file it fails of, and
+why. Exit code: 0 if it verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the
+verdict says which; 2 if RECEIPT cannot be read.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 import verify_files
+from verify_files import OtherFile, Parts, check, say, signed
 
 SERVER, CLIENT, DOCUMENT = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.36"
 LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.S)
@@ -37,23 +39,6 @@ COMMON = ["statement.json", "statement.p7s", "chains.pem", "crl.pem", "cuhk-ca.p
           "leaf.p7s", "VERIFY.md"]
 PROOF = ["receipt.tlog-proof", "log.vkey", "witness.vkey", "keys.json", "keys.p7s"]
 COMMITTED = ["committed.json", "committed.tlog-proof"]
-
-
-class Wrong(Exception):
-    """Something is not in order."""
-
-
-class OtherFile(Exception):
-    """The receipt is in order, and is not for this file."""
-
-
-def check(truth, what):
-    if not truth:
-        raise Wrong(what)
-
-
-def say(what, found):
-    print("%-9s  %s" % (what, ascii(found)[1:-1]))
 
 
 def once(pairs):
@@ -105,11 +90,13 @@ class Trust:
     """The roots that the verifier trusts, and the revocation lists of the receipt."""
 
     def __init__(self, roots, lists, at, trusted):
+        Parts.last = "cuhk-ca.pem"
         self.roots = x509.load_pem_x509_certificates(roots)
         for root in self.roots:
             check(thumbprint(root) in trusted, "the root is %s" % thumbprint(root))
             root.verify_directly_issued_by(root)
             say("root", "SHA-256 " + thumbprint(root))
+        Parts.last = "crl.pem"
         self.lists, self.at = [x509.load_pem_x509_crl(one) for one in LIST.findall(lists)], utc(at)
         for one in self.lists:
             check(one.last_update_utc <= utc(at + SKEW), "a revocation list is of later")
@@ -146,8 +133,10 @@ class Trust:
         name = uri(leaf)
         domain, _, path = name[len("spiffe://"):].partition("/")
         issuers = [c for c in others if c.subject == leaf.issuer and uri(c) == "spiffe://" + domain]
-        issuer = next(c for c in issuers if signed_by(leaf, c))
-        root = next(c for c in self.roots if c.subject == issuer.issuer and signed_by(issuer, c))
+        issuer = next((c for c in issuers if signed_by(leaf, c)), None)
+        check(issuer, "the issuing authority of %s is not in it" % name)
+        root = next((c for c in self.roots if c.subject == issuer.issuer and signed_by(issuer, c)), None)
+        check(root, "no root that is known has signed the issuing authority of " + name)
         students = path.startswith("student/")
         check(usages(issuer) == {CLIENT, DOCUMENT} | (set() if students else {SERVER}), "issuer of " + name)
         check(usages(leaf) == kind, "key usage of " + name)
@@ -187,6 +176,7 @@ def der(data):
 def cms(signature, content):
     """RFC 5652, detached, ECDSA with SHA-256, signed attributes: the certificates of the signers,
     and all certificates."""
+    Parts.last = name = getattr(signature, "name", "a signature")
     certificates = pkcs7.load_der_pkcs7_certificates(signature)
     ((_, info, _),) = der(signature)
     signed_data = der(der(der(info)[1][1])[0][1])
@@ -200,9 +190,9 @@ def cms(signature, content):
                            and c.issuer.public_bytes() == issuer[2])
         digests = [der(der(a)[1][1])[0][1] for _, a, _ in der(attributes[1])
                    if der(a)[0][2] == MESSAGE_DIGEST]
-        check(digests == [sha256(content)], "signed is something else")
-        signed = b"\x31" + attributes[2][1:]
-        certificate.public_key().verify(value[1], signed, ec.ECDSA(SHA256()))
+        what = "%s is no signature of %s" % (name, getattr(content, "name", "this"))
+        check(digests == [sha256(content)], what)
+        signed(certificate.public_key(), value[1], b"\x31" + attributes[2][1:], what, ec.ECDSA(SHA256()))
         signers.append(certificate)
     return signers, certificates
 
@@ -218,7 +208,8 @@ def jwt(token, kind, trust):
     raw = unbase64(signature)
     check(len(raw) == 64, "length of a signature")
     value = utils.encode_dss_signature(*(int.from_bytes(raw[i:i + 32], "big") for i in (0, 32)))
-    leaf.public_key().verify(value, (header + "." + claims).encode(), ec.ECDSA(SHA256()))
+    what = "the signature of %s does not fit" % kind
+    signed(leaf.public_key(), value, (header + "." + claims).encode(), what, ec.ECDSA(SHA256()))
     claims = json.loads(unbase64(claims), object_pairs_hook=once)
     check(claims["iss"] == uri(leaf), "issuer of " + kind)
     return claims
@@ -252,7 +243,8 @@ def witnesses(note, text, keys, not_before):
         if line is None:
             continue
         time = int.from_bytes(line[:8], "big")
-        key.verify(line[8:], ("cosignature/v1\ntime %d\n%s" % (time, text)).encode())
+        content = "cosignature/v1\ntime %d\n%s" % (time, text)
+        signed(key, line[8:], content.encode(), "the cosignature of %s does not fit" % name)
         check(time + SKEW >= not_before, "witnessed before it was entered")
         found.append((name, time))
     return found
@@ -301,6 +293,7 @@ def root_of(entry, index, size, path):
 
 def checkpoint_over(proof, content, leaf):
     """C2SP tlog-proof: the checkpoint, signatures and all, whose tree has this leaf in its place."""
+    Parts.last = getattr(proof, "name", "the proof")
     head, note = proof.decode().split("\n\n", 1)
     first, index, *path = head.split("\n")
     check(first == "c2sp.org/tlog-proof@v1" and index == "index %d" % leaf["index"], "head of the proof")
@@ -323,7 +316,9 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     check(keys["witness"] + "\n" == parts["witness.vkey"].decode(), "witness.vkey is not endorsed")
     log, own = verifier_key(keys["log"], 1), verifier_key(keys["witness"], 4)
     check(log[0] == origin, "the log's key has another name")
-    log[2].verify(note_signature(note, log) or b"", text.encode())
+    Parts.last = "receipt.tlog-proof"
+    signed(log[2], note_signature(note, log) or b"", text.encode(),
+           "receipt.tlog-proof: the checkpoint is not signed by the log's key")
     check(own[0] == leaf["log"].split("/")[0] + "/witness/cuhk", "the witness's key has another name")
     wanted = [own] + [verifier_key(text, 4) for text in outside]
     seen = witnesses(note, text, wanted, seconds(leaf["at"]))
@@ -353,7 +348,7 @@ def read(path):
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         check_stored(infos)
-        parts = {info.filename: archive.read(info) for info in infos}
+        parts = Parts({info.filename: archive.read(info) for info in infos})
     check(len(parts) == len(infos), "a file is there twice")
     return parts
 
@@ -380,7 +375,7 @@ def verify(arguments):
     dated = ["committed.jwt"] if "committed.jwt" in parts else []
     expected += COMMITTED + dated if proved and "committed.json" in parts else []
     expected += verify_rules.files(parts) if proved else []
-    check(sorted(parts) == sorted(expected), "not the files of a receipt")
+    parts.are(expected, "a receipt")
     later = b""
     if proved:
         parts["crl.pem"], later = accepted_lists(parts, accepted["files"].get("crl.pem"))
@@ -477,13 +472,7 @@ def main():
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--quorum", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
-    try:
-        return say("verdict", verify(arguments))
-    except OtherFile as other:
-        say("verdict", str(other))
-    except Exception as error:
-        say("verdict", "it does NOT verify: %s %s" % (type(error).__name__, error))
-    raise SystemExit(1)
+    verify_files.verdict(verify, arguments, arguments.receipt)
 
 
 # The other parts, which use what is above.

@@ -75,7 +75,7 @@ pub(crate) use proposals::{End, Proposal, Signing, Told, Window};
 pub use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;
-pub(crate) use refused::{Entered, Rejection};
+pub(crate) use refused::{Entered, Record as RejectionRecord, Rejection};
 pub use register::Register;
 pub(crate) use restoring::{FromReceipt, Standing};
 use rows::{

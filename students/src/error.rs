@@ -16,7 +16,7 @@ use scb_protocol::statement::{
 };
 use scb_protocol::{Refusal, counted};
 
-use lists::{archive_refused, as_it_is, listed, none_of, proposed, some_of};
+use lists::{archive_refused, as_it_is, listed, not_handed_in, proposed, some_of};
 pub(crate) use refused::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
     other_root, room_at,
@@ -73,16 +73,18 @@ pub enum Error {
     },
     /// A receipt verifies, but for another file than the one beside it.
     #[error(
-        "{} is {} handed in: SHA-256 {found}, not {}",
+        "{} is {}: SHA-256 {found}, not {}",
         printable(&path.to_string_lossy()),
-        none_of(expected.len()),
-        listed(expected)
+        not_handed_in(expected.len(), named),
+        listed(if named.is_empty() { expected } else { named })
     )]
     OtherFile {
         /// The file.
         path: PathBuf,
         /// SHA-256 in the receipt, of each file.
         expected: Vec<Fingerprint>,
+        /// The same of those that have its name.
+        named: Vec<Fingerprint>,
         /// SHA-256 of the file.
         found: Fingerprint,
     },

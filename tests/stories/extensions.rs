@@ -138,3 +138,31 @@ fn who_may_still_hand_in_after_the_close_is_named_and_ended_if_that_is_wanted() 
     let told = teacher(&campus, &format!("{close} --yes --json")).succeeded();
     assert_eq!(told.json()["still_open"], Value::Array(vec![]));
 }
+
+#[test]
+fn who_gives_more_time_after_a_final_archive_is_told_that_it_is_final_no_more() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    let due = at(2 * DAY);
+    let more = format!("extension add lab-1 --course CSCI3150 --student {GIVEN} --due {due}");
+    let given = teacher(&campus, &more).succeeded();
+    assert!(!given.stderr.contains("NOT FINAL"), "{given:#?}");
+    let back = format!("extension remove lab-1 --course CSCI3150 --student {GIVEN} --yes");
+    teacher(&campus, &back).succeeded();
+    teacher(&campus, "assignment close lab-1 --course CSCI3150 --yes").succeeded();
+
+    let path = campus.outside().join("lab.zip");
+    let archive = format!(
+        "submissions archive {} --course CSCI3150 --assignment lab-1 --replace --json",
+        path.display()
+    );
+    let told = teacher(&campus, &archive).succeeded().json();
+    assert_eq!(told["final"], true);
+    let given = teacher(&campus, &more).succeeded();
+    let closed = format!("was closed by entry {} of its log", told["closed"]);
+    for part in [closed.as_str(), "NOT FINAL any more"] {
+        assert!(given.stderr.contains(part), "{part}: {given:#?}");
+    }
+    let told = teacher(&campus, &archive).succeeded().json();
+    assert_eq!(told["final"], false);
+}

@@ -72,6 +72,7 @@ mod restored_codes;
 mod revocation;
 mod rollover;
 mod roster;
+mod script;
 mod secrets;
 mod separation;
 mod servers;

@@ -134,6 +134,23 @@ pub(super) fn remark_over<const N: usize>(
     Ok(())
 }
 
+/// Where this entry had closed the assignment and more may come again: an archive of before says too much.
+pub(super) fn remark_reopened(
+    desk: &Desk,
+    which: &Which,
+    closed: Option<u64>,
+) -> anyhow::Result<()> {
+    let Some(entry) = closed else { return Ok(()) };
+    if desk.store.closed_by(&desk.place(which))?.is_none() {
+        note(&format!(
+            "{}/{} was closed by entry {entry} of its log, which is no longer the last word: an archive of before is \
+             NOT FINAL any more; make another once nobody can hand in (`blackboard submissions archive`)",
+            which.course, which.assignment
+        ))?;
+    }
+    Ok(())
+}
+
 /// The name that is given, or one made from the title.
 fn id(add: &AddAssignment) -> Result<Label, Failure> {
     match &add.id {
@@ -183,13 +200,15 @@ fn change(desk: &Desk, change: &ChangeAssignment) -> anyhow::Result<()> {
         forward.agreed(desk.now, change.yes)?;
     }
     let apply = move |terms| changed(terms, &wanted);
+    let closed = desk.store.closed_by(&place)?;
     let told = desk.store.change_assignment(place, apply, desk.now)?;
     let told = (&told, forward.as_ref(), &[][..]);
     say_changed(&change.which, told, change.output.json)?;
     if let Some(forward) = &forward {
         forward.remark()?;
     }
-    remark_past(desk, change.due, &change.rules)
+    remark_past(desk, change.due, &change.rules)?;
+    remark_reopened(desk, &change.which, closed)
 }
 
 fn changed(mut terms: Terms, change: &ChangeAssignment) -> Result<Rules, RulesError> {

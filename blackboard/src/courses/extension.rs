@@ -5,7 +5,7 @@ use scb_cli::{Failure, local_time, say};
 use scb_protocol::rules::Extension;
 use serde_json::json;
 
-use super::assignment::{extension, given_as_json, remark_over};
+use super::assignment::{extension, given_as_json, remark_over, remark_reopened};
 use super::forward::{Moved, moved};
 use super::text::{joined, say_json};
 use super::{Desk, consent};
@@ -40,10 +40,12 @@ pub(super) fn run(desk: &Desk, command: &ExtensionCommand) -> anyhow::Result<()>
             let place = desk.place(which);
             let others = extensions.iter().map(|one| (&one.sid, Some(one)));
             agreed(desk, &place, others, *yes)?;
+            let closed = desk.store.closed_by(&place)?;
             let changed = desk.store.extend(place, extensions, not_listed, desk.now)?;
             list(desk, which, Some(&changed), output.json)?;
             let given = [("--due", Some(*due)), ("--cutoff", *cutoff)];
-            remark_over(desk, given, OVER)
+            remark_over(desk, given, OVER)?;
+            remark_reopened(desk, which, closed)
         }
         ExtensionCommand::Remove {
             which,

@@ -15,7 +15,7 @@ use scb_protocol::{Code, Refusal};
 use super::Handler;
 use super::desk::Statement as Signed;
 use super::history::sids;
-use crate::store::{Entered, Rejection};
+use crate::store::{Entered, Rejection, RejectionRecord};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
@@ -41,6 +41,9 @@ const DECISIONS: [Code; 20] = [
     Code::StudentInactive,
     Code::CertificateRevoked,
 ];
+
+/// Why a decision is not entered, and not signed.
+const FULL: &str = "too many refusals within an hour";
 
 /// What would be entered if this request is refused; nothing for a question.
 pub(super) fn of_request(request: &Request, state: &ExpectRequest) -> Option<Rejection> {
@@ -90,11 +93,12 @@ impl Handler {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let log = rejection.log.clone();
         match store.enter_rejection(rejection, refusal.code, now).await {
-            Ok(Some(entered)) => {
+            Ok(RejectionRecord::Entered(entered)) => {
                 let told = refusal.with("log", log).with("entry", entered.index);
                 self.signed(told, entered, now)
             }
-            Ok(None) => refusal,
+            Ok(RejectionRecord::NoLog) => refusal,
+            Ok(RejectionRecord::Full) => refusal.with("unsigned", FULL),
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 tracing::error!("a rejection is not in the log: {error:#}");

@@ -56,6 +56,17 @@ impl Store {
         self.enter_blocking(move |transaction| close(transaction, &place, now))
     }
 
+    /// The entry that closed the assignment, if nothing after it opened it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Leaf`]; [`Error::Storage`].
+    pub(crate) fn closed_by(&self, place: &Place) -> Result<Option<u64>, Error> {
+        let name = place.log()?;
+        self.database
+            .read_blocking(move |connection| entered(connection, &name))
+    }
+
     /// Entries of a log from number `from` on, at most `most`.
     ///
     /// # Errors

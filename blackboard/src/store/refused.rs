@@ -38,9 +38,19 @@ pub(crate) struct Entered {
     pub(crate) leaf: Vec<u8>,
 }
 
+/// What became of a rejection.
+#[derive(Debug, Clone)]
+pub(crate) enum Record {
+    /// It is in the log.
+    Entered(Entered),
+    /// There is no such assignment: it is refused without an entry.
+    NoLog,
+    /// So is it where too many were entered of late.
+    Full,
+}
+
 impl Store {
-    /// Enters a rejection; the same within an hour is entered once. `None` if there is no such
-    /// assignment, or if too many were entered of late: then it is refused without an entry.
+    /// Enters a rejection; the same within an hour is entered once.
     ///
     /// # Errors
     ///
@@ -50,17 +60,17 @@ impl Store {
         rejection: Rejection,
         code: Code,
         at: UnixTime,
-    ) -> Result<Option<Entered>, Error> {
+    ) -> Result<Record, Error> {
         self.database
             .write(move |transaction| {
                 let Rejection { log, .. } = &rejection;
                 if log::size(transaction, log)? == 0 {
-                    return Ok(None);
+                    return Ok(Record::NoLog);
                 }
                 match admitted(of_late(transaction, log, at)?, &rejection, code) {
-                    Room::Entered(entered) => Ok(Some(entered)),
-                    Room::Full => Ok(None),
-                    Room::ForThis => enter(transaction, rejection, code, at).map(Some),
+                    Room::Entered(entered) => Ok(Record::Entered(entered)),
+                    Room::Full => Ok(Record::Full),
+                    Room::ForThis => enter(transaction, rejection, code, at).map(Record::Entered),
                 }
             })
             .await

@@ -158,6 +158,8 @@ async fn nobody_fills_a_log_with_rejections() {
         let told = refused(&mut campus.group(sids)).await;
         assert_eq!(told.code, Code::AssignmentClosed, "refused all the same");
         assert!(!told.params.contains_key("entry"));
+        let unsigned = told.params.get("unsigned").map(String::as_str);
+        assert_eq!(unsigned, Some("too many refusals within an hour"));
         assert!(
             told.rejection.is_none(),
             "what is not entered is not signed"

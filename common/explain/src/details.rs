@@ -17,7 +17,7 @@ pub(crate) fn details_in_chinese(refusal: &Refusal) -> String {
 
 fn one(name: &str, value: &str) -> String {
     let told = match name {
-        "reason" => reason(value),
+        "reason" | "unsigned" => reason(value),
         "state" => state(value),
         _ => None,
     };
@@ -72,6 +72,7 @@ fn label(name: &str) -> &str {
         "term" => "學期",
         "time_here" => "本機時間",
         "unfinished" => "尚未送達",
+        "unsigned" => "未經簽署",
         "until" => "至",
         "wrong_codes_per_minute" => "每分鐘可錯次數",
         technical => technical,
@@ -86,6 +87,7 @@ fn reason(value: &str) -> Option<&'static str> {
         "expired" => "已過期",
         "suspended" => "已停用",
         "another connection brings these files" => "另一連線正在上載這些檔案",
+        "too many refusals within an hour" => "一小時內被拒絕的次數過多",
         "too much has not come whole" => "尚未送達完整的檔案過多",
         "not of the form host:port" => "並非 host:port 的形式",
         "it waits for nobody" => "並不等待任何人",

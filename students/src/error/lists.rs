@@ -33,10 +33,12 @@ pub(super) fn some_of(differences: &[String]) -> String {
     }
 }
 
-pub(super) fn none_of(files: usize) -> String {
-    match files {
-        1 => "not the file that was".to_owned(),
-        more => format!("none of the {more} files that were"),
+/// Of a file that is none of so many, of which these have its name.
+pub(super) fn not_handed_in(files: usize, named: &[Fingerprint]) -> String {
+    match (files, named.is_empty()) {
+        (1, _) => "not the file that was handed in".to_owned(),
+        (_, false) => "not what was handed in under that name".to_owned(),
+        (more, true) => format!("none of the {more} files that were handed in"),
     }
 }
 

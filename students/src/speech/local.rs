@@ -205,8 +205,16 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "切勿簽署：提案不會改變。請告知提出者及老師，並執行 student cosign --refuse 編號"
                 .to_owned(),
         ),
-        Error::OtherFile { path, found, .. } => (
-            format!("{} 並非提交的檔案：其 SHA-256 為 {found}", shown(path)),
+        Error::OtherFile {
+            path, named, found, ..
+        } => (
+            match named.first() {
+                Some(named) => format!(
+                    "{} 並非以此名提交的檔案：其 SHA-256 為 {found}，而非 {named}",
+                    shown(path)
+                ),
+                None => format!("{} 並非提交的檔案：其 SHA-256 為 {found}", shown(path)),
+            },
             "請找出提交時的檔案".to_owned(),
         ),
         Error::HomeBusy { dir } => (

@@ -66,6 +66,7 @@ fn file(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<Vec<S
         return Err(Error::OtherFile {
             path: path.to_owned(),
             expected: files.iter().map(|file| file.sha256).collect(),
+            named: named_so(files, path),
             found: sha256,
         });
     };
@@ -76,6 +77,18 @@ fn file(receipt: &VerifiedReceipt, path: &Path, common: &Common) -> Result<Vec<S
     }
     let same = files.iter().filter(|one| one.sha256 == sha256);
     Ok(same.map(|one| one.name.to_string()).collect())
+}
+
+/// Those with the name of this one: with as much of its path as they have, or else with its last part.
+fn named_so(files: &Files, path: &Path) -> Vec<Fingerprint> {
+    let whole = |file: &&FileEntry| path.ends_with(file.name.as_ref());
+    let last = |file: &&FileEntry| Path::new(file.name.as_ref()).file_name() == path.file_name();
+    let hashes = |named: Vec<&FileEntry>| named.into_iter().map(|file| file.sha256).collect();
+    let whole: Vec<_> = hashes(files.iter().filter(whole).collect());
+    match whole.is_empty() {
+        true => hashes(files.iter().filter(last).collect()),
+        false => whole,
+    }
 }
 
 /// Every file by its name within the folder, as it was handed in: the folder alone, or beside others,

@@ -1,0 +1,141 @@
+//! What the scripts in `docs/` say of what they refuse: which file, and why, in words of people.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::campus::{Campus, Ran, python, script};
+
+/// A receipt for two files; one has a name in Chinese.
+fn receipt(campus: &Campus) -> (PathBuf, PathBuf) {
+    let work = campus.outside().join("work");
+    fs::create_dir_all(&work).unwrap();
+    fs::write(work.join("報告.pdf"), "our report").unwrap();
+    fs::write(work.join("note.txt"), "a note").unwrap();
+    let submit = [
+        "submit",
+        "--ids",
+        "1155000001",
+        "--json",
+        work.to_str().unwrap(),
+    ];
+    let told = campus.student(&submit).succeeded().json();
+    (told["receipt"].as_str().unwrap().into(), work)
+}
+
+/// Makes the same ZIP file with a file of it empty, or without it.
+const ALTER: &str = "import sys, zipfile
+source, target, name, remove = sys.argv[1:]
+with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, 'w') as new:
+    for one in old.namelist():
+        if one != name:
+            new.writestr(one, old.read(one))
+        elif remove == 'empty':
+            new.writestr(one, b'')
+";
+
+/// Names that Python gives its own errors.
+const RAW: [&str; 6] = [
+    "StopIteration",
+    "IndexError",
+    "KeyError",
+    "InvalidSignature",
+    "ValueError",
+    "Wrong",
+];
+
+fn altered(receipt: &Path, (name, how): (&str, &str)) -> Option<PathBuf> {
+    let target = receipt.with_file_name("altered.zip");
+    let mut python = python()?;
+    python.arg("-c").arg(ALTER).args([receipt, &target]);
+    Ran::of(python.args([name, how])).succeeded();
+    Some(target)
+}
+
+#[test]
+fn the_script_says_which_file_and_why_and_shows_names_as_they_are() {
+    let campus = Campus::sandbox();
+    let (receipt, _) = receipt(&campus);
+    let Some(told) = script(&campus, &receipt) else {
+        return;
+    };
+    let told = told.succeeded().stdout;
+    assert!(told.contains("file       報告.pdf, 10 bytes"), "{told}");
+    for (name, how, why) in [
+        ("leaf.json", "remove", "leaf.json is missing"),
+        (
+            "leaf.p7s",
+            "remove",
+            "not the files of a receipt: leaf.p7s is missing",
+        ),
+        ("leaf.json", "empty", "leaf.json: no JSON"),
+        (
+            "leaf.p7s",
+            "empty",
+            "leaf.p7s: not in the form that it must have",
+        ),
+        (
+            "cuhk-ca.pem",
+            "empty",
+            "cuhk-ca.pem: not in the form that it must have",
+        ),
+        (
+            "statement.p7s",
+            "empty",
+            "statement.p7s is not what was accepted",
+        ),
+        (
+            "keys.p7s",
+            "empty",
+            "keys.p7s: not in the form that it must have",
+        ),
+        (
+            "receipt.tlog-proof",
+            "empty",
+            "receipt.tlog-proof: not in the form",
+        ),
+    ] {
+        let altered = altered(&receipt, (name, how)).unwrap();
+        let refused = script(&campus, &altered).unwrap();
+        assert_eq!(refused.exit, Some(1), "{name}: {refused:#?}");
+        let verdict = format!("it does NOT verify: {why}");
+        assert!(refused.stdout.contains(&verdict), "{name}: {refused:#?}");
+        for raw in RAW {
+            assert!(!refused.stdout.contains(raw), "{name}: {refused:#?}");
+        }
+    }
+    let missing = script(&campus, &receipt.with_file_name("S-999.zip")).unwrap();
+    assert_eq!(missing.exit, Some(2), "nothing was judged: {missing:#?}");
+    assert!(
+        missing
+            .stderr
+            .contains("S-999.zip cannot be read: No such file")
+    );
+    assert!(!missing.stdout.contains("verdict"), "{missing:#?}");
+}
+
+#[test]
+fn of_a_file_that_is_another_the_hash_of_what_was_handed_in_under_that_name_is_told() {
+    let campus = Campus::sandbox();
+    let (receipt, work) = receipt(&campus);
+    let note = work.join("note.txt");
+    fs::write(&note, "another note").unwrap();
+    let [receipt_path, note_path] = [&receipt, &note].map(|path| path.to_str().unwrap());
+    let verify = ["verify", receipt_path, note_path];
+    let told = campus.student(&verify);
+    assert_eq!(told.exit, Some(3), "{told:#?}");
+    // SHA-256 of `a note`.
+    let own = "f63e34a034f19a24438f2d74b242bc96682abd843ecc4ea63fefed4006d860a3";
+    let said = format!(
+        "{} is not what was handed in under that name",
+        note.display()
+    );
+    assert!(
+        told.stderr.contains(&said) && told.stderr.contains(own),
+        "{told:#?}"
+    );
+    let zh = campus.student(&["verify", receipt_path, note_path, "--lang", "zh-Hant"]);
+    assert!(
+        zh.stderr.contains("並非以此名提交的檔案") && zh.stderr.contains(own),
+        "{zh:#?}"
+    );
+}
