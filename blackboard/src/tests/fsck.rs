@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{Home, Role};
-use scb_protocol::log_leaf::{Closed, Entry, Leaf};
+use scb_protocol::log_leaf::{Accepted, Closed, Entry, Leaf};
 use scb_protocol::statement::SubmissionId;
 use scb_tlog::{Checkpoint, Hash, TreeHead};
 
@@ -52,6 +52,23 @@ impl Copy {
         copy(campus.home.dir(), &dir.path().join("home"));
         let home = Home::open(&dir.path().join("home"), Role::Blackboard).unwrap();
         Self { _dir: dir, home }
+    }
+
+    /// Enters these, made of what the first acceptance says, as one of another submission.
+    fn append(&self, entries: impl FnOnce(Accepted) -> Vec<Entry>) {
+        let mut connection = Connection::open(self.home.path("blackboard.db")).unwrap();
+        let sql = "SELECT leaf FROM log_entries WHERE kind = 'accepted' LIMIT 1";
+        let leaf: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        let leaf = Leaf::parse(&leaf).unwrap();
+        let Entry::Accepted(mut accepted) = leaf.entry else {
+            panic!("{leaf:?}");
+        };
+        accepted.submission = SubmissionId::from_bytes([9; 16]);
+        let transaction = connection.transaction().unwrap();
+        for entry in entries(accepted) {
+            log::append(&transaction, &leaf.log, leaf.at, entry).unwrap();
+        }
+        transaction.commit().unwrap();
     }
 
     fn sql(&self, statement: &str) {
@@ -369,19 +386,10 @@ async fn without_a_database_files_are_compared_with_their_names() {
 async fn a_submission_that_names_other_rules_than_those_in_force_is_found() {
     let campus = stopped().await;
     let home = Copy::of(&campus);
-    let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
-    let sql = "SELECT leaf FROM log_entries WHERE kind = 'accepted' LIMIT 1";
-    let leaf: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    let leaf = Leaf::parse(&leaf).unwrap();
-    let Entry::Accepted(mut accepted) = leaf.entry else {
-        panic!("{leaf:?}");
-    };
-    accepted.rules.as_mut().unwrap().leaf_sha256 = Fingerprint::of(b"other rules");
-    accepted.submission = SubmissionId::from_bytes([9; 16]);
-    let transaction = connection.transaction().unwrap();
-    let entry = Entry::Accepted(accepted);
-    log::append(&transaction, &leaf.log, leaf.at, entry).unwrap();
-    transaction.commit().unwrap();
+    home.append(|mut accepted| {
+        accepted.rules.as_mut().unwrap().leaf_sha256 = Fingerprint::of(b"other rules");
+        vec![Entry::Accepted(accepted)]
+    });
     let codes = home.codes();
     assert_eq!(codes[0], "rules_pin", "{codes:?}");
 }
@@ -390,22 +398,10 @@ async fn a_submission_that_names_other_rules_than_those_in_force_is_found() {
 async fn what_was_accepted_after_the_log_was_closed_is_found() {
     let campus = stopped().await;
     let home = Copy::of(&campus);
-    let mut connection = Connection::open(home.home.path("blackboard.db")).unwrap();
-    let sql = "SELECT leaf FROM log_entries WHERE kind = 'accepted' LIMIT 1";
-    let leaf: Vec<u8> = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    let leaf = Leaf::parse(&leaf).unwrap();
-    let Entry::Accepted(mut accepted) = leaf.entry else {
-        panic!("{leaf:?}");
-    };
-    accepted.submission = SubmissionId::from_bytes([9; 16]);
-    let transaction = connection.transaction().unwrap();
-    for entry in [
-        Entry::Closed(Closed { accepted: 2 }),
-        Entry::Accepted(accepted),
-    ] {
-        log::append(&transaction, &leaf.log, leaf.at, entry).unwrap();
-    }
-    transaction.commit().unwrap();
+    home.append(|accepted| {
+        let closed = Entry::Closed(Closed { accepted: 2 });
+        vec![closed, Entry::Accepted(accepted)]
+    });
     let codes = home.codes();
     assert!(codes.contains(&"accepted_after_closing"), "{codes:?}");
 }

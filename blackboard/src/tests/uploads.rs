@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use scb_certs::Fingerprint;
+use scb_protocol::client::Member;
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Step};
@@ -27,6 +28,30 @@ pub(super) fn again<'a>(group: &Group<'a>) -> Group<'a> {
     again.report = group.report.clone();
     again.more = group.more.clone();
     again
+}
+
+/// What a group goes on with after its server has stopped.
+pub(super) struct Begun {
+    members: Vec<Member>,
+    submission: SubmissionId,
+    report: Vec<u8>,
+}
+
+impl Begun {
+    pub(super) fn of(group: &Group<'_>) -> Self {
+        Self {
+            members: group.members.clone(),
+            submission: group.submission,
+            report: group.report.clone(),
+        }
+    }
+
+    pub(super) fn again(self, campus: &Campus) -> Group<'_> {
+        let mut again = campus.group(&[]);
+        (again.members, again.submission, again.report) =
+            (self.members, self.submission, self.report);
+        again
+    }
 }
 
 fn kept(campus: &Campus, group: &Group<'_>) -> PathBuf {
@@ -79,18 +104,10 @@ async fn what_came_before_the_connection_broke_is_not_sent_again() {
 #[tokio::test]
 async fn what_came_before_the_server_stopped_is_not_sent_again() {
     let mut campus = Campus::open().await;
-    let (members, submission, report) = {
-        let group = interrupted(&campus).await;
-        (
-            group.members.clone(),
-            group.submission,
-            group.report.clone(),
-        )
-    };
+    let begun = Begun::of(&interrupted(&campus).await);
     campus.stop().await;
     campus.start().await.unwrap();
-    let mut group = campus.group(&[]);
-    (group.members, group.submission, group.report) = (members, submission, report);
+    let mut group = begun.again(&campus);
     assert_eq!(go_on(&mut group).await.0, PART as u64);
 }
 

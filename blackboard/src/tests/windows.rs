@@ -11,7 +11,7 @@ use super::campus::Campus;
 use super::closing::{close, due, place};
 use super::group::reply;
 use super::proposals::{A, B, Machine, entries};
-use super::uploads::{again, interrupted};
+use super::uploads::{Begun, again, interrupted};
 use crate::store::closing::Closing;
 use crate::store::{Place, Store};
 
@@ -165,22 +165,13 @@ async fn a_proposal_whose_files_come_after_their_time_is_none() {
 #[tokio::test]
 async fn what_was_interrupted_by_a_crash_is_not_accepted_after_its_time() {
     let (mut campus, store, _) = campus().await;
-    let (members, submission, report) = {
-        let group = interrupted(&campus).await;
-        (
-            group.members.clone(),
-            group.submission,
-            group.report.clone(),
-        )
-    };
+    let begun = Begun::of(&interrupted(&campus).await);
     campus.stop().await;
     advance(&campus, HOUR + STORES + 1);
     let closed = close(&campus, &store, 0);
     assert!(matches!(closed, Closing::Closed(_)), "{closed:?}");
     campus.start().await.unwrap();
-    let mut group = campus.group(&[]);
-    (group.members, group.submission, group.report) = (members, submission, report);
-    let refused = group.commit().await.unwrap_err();
+    let refused = begun.again(&campus).commit().await.unwrap_err();
     assert_eq!(refused.code, Code::UploadExpired);
     assert!(!logged(&campus).contains(&"accepted"));
     assert_eq!(close(&campus, &store, 0), closed, "it is final");

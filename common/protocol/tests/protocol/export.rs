@@ -125,14 +125,18 @@ fn ours(lines: &[LogLine]) -> Result<(), String> {
 }
 
 fn theirs(lines: &[LogLine]) -> Option<(bool, String)> {
+    of_entries(lines, "[3].told()")
+}
+
+/// This part of what the script makes of the entries.
+fn of_entries(lines: &[LogLine], part: &str) -> Option<(bool, String)> {
     let lines: Vec<_> = lines
         .iter()
         .map(|line| str::from_utf8(&line.0).unwrap())
         .collect();
     let given = json!({ "log": log(), "lines": lines });
-    let expression =
-        "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[3].told()";
-    script(expression, &given)
+    let entries = "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])";
+    script(&format!("{entries}{part}"), &given)
 }
 
 #[track_caller]
@@ -216,15 +220,8 @@ fn both_tell_the_first_entry_whose_time_goes_back() {
         let lines = of_times(times);
         let mut reading = Reading::of(log());
         lines.iter().for_each(|line| reading.line(line).unwrap());
-        let text: Vec<_> = lines
-            .iter()
-            .map(|line| str::from_utf8(&line.0).unwrap())
-            .collect();
-        let given = json!({ "log": log(), "lines": text });
-        let expression =
-            "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[4]";
         let back = reading.went_back();
-        if let Some((taken, said)) = script(expression, &given) {
+        if let Some((taken, said)) = of_entries(&lines, "[4]") {
             assert!(taken, "{said}");
             let said: Option<String> = serde_json::from_str(&said).unwrap();
             let named = back.map(|back| format!("entry {} is of ", back.index));
@@ -253,15 +250,8 @@ fn both_tell_what_was_accepted_after_the_log_was_closed_and_believe_no_end_of_it
         let lines = lines(entries);
         let mut reading = Reading::of(log());
         lines.iter().for_each(|line| reading.line(line).unwrap());
-        let text: Vec<_> = lines
-            .iter()
-            .map(|line| str::from_utf8(&line.0).unwrap())
-            .collect();
-        let given = json!({ "log": log(), "lines": text });
-        let expression =
-            "judge.entries([(l + '\\n').encode() for l in given['lines']], given['log'])[2::4]";
         let after = reading.accepted_after();
-        if let Some((taken, said)) = script(expression, &given) {
+        if let Some((taken, said)) = of_entries(&lines, "[2::4]") {
             assert!(taken, "{said}");
             let (end, said): (Option<u64>, Option<String>) = serde_json::from_str(&said).unwrap();
             assert_eq!(end, reading.closed());
