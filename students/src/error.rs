@@ -360,11 +360,13 @@ pub enum Error {
         /// Its number.
         number: SubmissionNumber,
     },
-    /// It was not said what is handed in, and several assignments are open.
-    #[error("several assignments are open: {}", places(open))]
+    /// It was not said what is handed in, and several assignments are open, or may be.
+    #[error("{}", several_open(open, held_back))]
     SeveralOpen {
         /// Those.
         open: Vec<OpenAssignment>,
+        /// Why others are not told, which may be meant as well.
+        held_back: Vec<Refusal>,
     },
     /// It would take the place of versions that cost less, and nobody has agreed to that.
     #[error("{}; nothing was sent", in_their_places(losses))]
@@ -462,6 +464,19 @@ fn in_course(course: &Option<Label>) -> String {
 pub(crate) fn places(open: &[OpenAssignment]) -> String {
     let name = |one: &OpenAssignment| format!("{}/{}", one.listed.course, one.listed.assignment);
     open.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn several_open(open: &[OpenAssignment], held_back: &[Refusal]) -> String {
+    let others = held_back.iter().map(|why| why.sentence());
+    let others: Vec<_> = others.collect();
+    match (open.len(), &others[..]) {
+        (_, []) => format!("several assignments are open: {}", places(open)),
+        (_, others) => format!(
+            "open: {}; but another one may be meant, which is held back: {}",
+            places(open),
+            others.join("; ")
+        ),
+    }
 }
 
 impl Error {

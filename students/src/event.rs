@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::rules::{Counts, MemberStanding};
-use scb_protocol::statement::{FilePath, SubmissionId};
+use scb_protocol::statement::{FilePath, Label, SubmissionId};
 use scb_protocol::{Code, Fact, Step, StepEvent};
 
 use crate::Error;
@@ -60,6 +60,13 @@ pub enum Event {
     WillBeLate {
         /// How each member will stand.
         standings: Vec<MemberStanding>,
+    },
+    /// Step 6: Blackboard tells these members nothing of this assignment: no rules, and that it takes nothing.
+    NotListed {
+        /// The course.
+        course: Label,
+        /// The assignment.
+        assignment: Label,
     },
     /// Step 6: what was signed of other bytes under the same names, and had not come, still stands: the
     /// version that was handed in now is late, and costs more.
@@ -167,6 +174,7 @@ impl Event {
             | Self::ProposedAnew { .. }
             | Self::LeftOut { .. }
             | Self::WillBeLate { .. }
+            | Self::NotListed { .. }
             | Self::StillStands { .. }
             | Self::Waiting { .. } => None,
         }

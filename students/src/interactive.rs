@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, say};
-use scb_protocol::Code;
 use scb_protocol::statement::Label;
+use scb_protocol::{Code, Refusal};
 
 use crate::cli::Common;
 use crate::commands::{
@@ -61,13 +61,16 @@ pub(crate) fn run(common: &Common, term: Term) -> Result<(), Error> {
 
 /// Which of those that are open; none if input ended.
 pub(crate) fn ask_assignment(
-    open: &[OpenAssignment],
+    (open, held_back): (&[OpenAssignment], &[Refusal]),
     words: Words,
 ) -> Result<Option<(Label, Label)>, Error> {
     for (number, one) in (1..).zip(open) {
         say(&format!("  {number}  {}", in_short(one, words.language())))?;
     }
-    ask_until(words.which_assignment(), |typed| {
+    for why in held_back {
+        say(&format!("  -  {}", words.held_back(why)))?;
+    }
+    ask_until(words.which_assignment(open.len()), |typed| {
         let number = typed.parse::<usize>().ok();
         let chosen = number.and_then(|number| open.get(number.checked_sub(1)?));
         chosen
@@ -203,8 +206,9 @@ impl Session<'_> {
         };
         let mut report = chosen.hash()?;
         let kept = match self.hand_in_for(&mut report, course, assignment) {
-            Err(Error::SeveralOpen { open }) => {
-                let Some((course, assignment)) = ask_assignment(&open, self.words)? else {
+            Err(Error::SeveralOpen { open, held_back }) => {
+                let among = (&open[..], &held_back[..]);
+                let Some((course, assignment)) = ask_assignment(among, self.words)? else {
                     return Ok(());
                 };
                 self.hand_in_for(&mut report, Some(course), Some(assignment))?
@@ -219,11 +223,11 @@ impl Session<'_> {
     /// whether it is taken there. None if input ended.
     fn ask_whether_taken(&mut self, chosen: &Selection) -> Result<Option<Place>, Error> {
         let place = (self.common.course.clone(), self.common.assignment.clone());
-        let open = match self.is_taken(chosen, &place) {
-            Err(Error::SeveralOpen { open }) => open,
+        let (open, held_back) = match self.is_taken(chosen, &place) {
+            Err(Error::SeveralOpen { open, held_back }) => (open, held_back),
             taken => return taken.map(|()| Some(place)),
         };
-        let Some((course, assignment)) = ask_assignment(&open, self.words)? else {
+        let Some((course, assignment)) = ask_assignment((&open, &held_back), self.words)? else {
             return Ok(None);
         };
         let place = (Some(course), Some(assignment));

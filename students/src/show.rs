@@ -101,6 +101,9 @@ impl Show {
             Event::WillBeLate { standings } => {
                 self.line(Step::Six, &self.words.will_be_late(standings));
             }
+            Event::NotListed { course, assignment } => {
+                self.line(Step::Six, &self.words.not_listed(course, assignment));
+            }
             Event::StillStands {
                 submission,
                 at,

@@ -75,7 +75,7 @@ struct Told {
     altered: Vec<AlteredAssignment>,
     /// Why others are not shown: their rules are not what was signed.
     unsigned: Vec<Refusal>,
-    /// Whether something was told, shown or not.
+    /// Whether something was told with its rules, shown or not.
     something: bool,
     /// Whether they asked as one group, or each alone: they are more than a group can have.
     together: bool,
@@ -197,7 +197,9 @@ fn say_all(told: &Told, offset: Option<ClockOffset>, words: Words) -> Result<(),
         say(&words.unsigned(why))?;
     }
     if told.listed.is_empty() {
-        return Ok(say(words.nothing(!told.something))?);
+        let held_back = !told.altered.is_empty() || !told.unsigned.is_empty();
+        let nothing = words.nothing(told.something, held_back);
+        return Ok(nothing.map_or(Ok(()), say)?);
     }
     for (one, sids) in &told.listed {
         say("")?;

@@ -32,8 +32,9 @@ pub(super) fn run(common: &Common, term: Term) -> Result<(), Error> {
     let place = (common.course.clone(), common.assignment.clone());
     let asked = (IfDearer::asks(asks), IfPrivateKeys::asks(asks));
     let kept = match whole_job(&mut prepared, common, &group, &place, asked) {
-        Err(Error::SeveralOpen { open }) if asks => {
-            let Some((course, assignment)) = interactive::ask_assignment(&open, words)? else {
+        Err(Error::SeveralOpen { open, held_back }) if asks => {
+            let among = (&open[..], &held_back[..]);
+            let Some((course, assignment)) = interactive::ask_assignment(among, words)? else {
                 return Ok(());
             };
             let place = (Some(course), Some(assignment));

@@ -19,7 +19,7 @@ use super::lateness::ToldRules;
 use super::links::REPLY;
 use super::{Engine, tokens};
 use crate::pending;
-use crate::{Error, Group, Observer, Selection, Setup};
+use crate::{Error, Event, Group, Observer, Selection, Setup};
 
 /// What these members can hand in, as Blackboard told it.
 #[derive(Debug, Clone)]
@@ -63,21 +63,42 @@ impl ToldAssignments {
             .collect()
     }
 
-    /// The only one that is open.
+    /// Why others of this course and of this name are not told: each may be open, and the one that is meant.
+    fn held_back(&self, course: Option<&Label>, assignment: Option<&Label>) -> Vec<Refusal> {
+        let altered = self.altered.iter().map(|one| {
+            let place = format!("{}/{}", one.course, one.assignment);
+            Refusal::new(Code::RulesAltered, Step::Six).with("assignment", place)
+        });
+        let wanted =
+            |wanted: Option<&Label>, name: &str| wanted.is_none_or(|it| it.as_ref() == name);
+        let is_wanted = |why: &Refusal| {
+            let place = why
+                .params
+                .get("assignment")
+                .and_then(|it| it.split_once('/'));
+            place.is_none_or(|(in_course, name)| {
+                wanted(course, in_course) && wanted(assignment, name)
+            })
+        };
+        let all = self.unsigned.iter().cloned().chain(altered);
+        all.filter(is_wanted).collect()
+    }
+
+    /// The only one that is open, if it is the only one that may be.
     fn only_open(
         &self,
         course: Option<&Label>,
         assignment: Option<&Label>,
     ) -> Result<&ListedAssignment, Error> {
-        match self.open(course, assignment)[..] {
-            [one] => Ok(one),
-            [] => Err(match self.unsigned.first() {
-                Some(unsigned) => unsigned.clone().into(),
-                None => Error::NothingOpen {
-                    course: course.cloned(),
-                },
+        let open = self.open(course, assignment);
+        let held_back = self.held_back(course, assignment);
+        match (&open[..], held_back.first()) {
+            ([one], None) => Ok(one),
+            ([], Some(why)) => Err(why.clone().into()),
+            ([], None) => Err(Error::NothingOpen {
+                course: course.cloned(),
             }),
-            ref several => Err(Error::SeveralOpen {
+            (several, _) => Err(Error::SeveralOpen {
                 open: several
                     .iter()
                     .map(|one| OpenAssignment {
@@ -85,16 +106,15 @@ impl ToldAssignments {
                         time: self.time,
                     })
                     .collect(),
+                held_back,
             }),
         }
     }
 
-    /// By rules that were not signed nothing is handed in.
-    fn check_signed(&self, (course, assignment): &(Label, Label)) -> Result<(), Refusal> {
-        let place = format!("{course}/{assignment}");
-        let mut unsigned = self.unsigned.iter();
-        let is_it = |why: &&Refusal| why.params.get("assignment") == Some(&place);
-        unsigned.find(is_it).map_or(Ok(()), |why| Err(why.clone()))
+    /// By rules that were not signed, or that Blackboard does not tell, nothing is signed.
+    fn check_told(&self, (course, assignment): &(Label, Label)) -> Result<(), Refusal> {
+        let held_back = self.held_back(Some(course), Some(assignment));
+        held_back.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// The one that is named, open or not, or the only one that is open; none where what is named is
@@ -210,10 +230,9 @@ impl Talk<'_, '_> {
         hand_in: &mut HandIn<'_>,
     ) -> Result<(Session, (Label, Label)), Error> {
         let (course, assignment) = (hand_in.course.clone(), hand_in.assignment.clone());
-        let known = match (&course, &assignment) {
-            (Some(course), Some(assignment)) => Some((course.clone(), assignment.clone())),
-            _ => self.interrupted(hand_in)?,
-        };
+        let interrupted = self.interrupted(hand_in)?;
+        let is_signed = interrupted.is_some();
+        let known = interrupted.or_else(|| course.clone().zip(assignment.clone()));
         let known = match (known, &hand_in.rules) {
             (Some(place), Some(_)) => return Ok((session, place)),
             (known, _) => known,
@@ -231,8 +250,16 @@ impl Talk<'_, '_> {
                 place(one)
             }
         };
-        told.check_signed(&place)?;
+        match told.check_told(&place) {
+            // What is signed already goes on, by what the log says: nothing is signed anew.
+            Err(why) if is_signed && why.code == Code::RulesAltered => {}
+            checked => checked?,
+        }
         hand_in.rules = ToldRules::of(&told, &place);
+        if hand_in.rules.is_none() && !is_signed {
+            let (course, assignment) = place.clone();
+            self.observe(&Event::NotListed { course, assignment });
+        }
         Ok((session, place))
     }
 
@@ -308,7 +335,7 @@ impl Engine {
         };
         check_size(chosen.files(), self.setup.max_bytes().unwrap_or(u64::MAX))?;
         if let Some(place) = course.cloned().zip(assignment.cloned()) {
-            told.check_signed(&place)?;
+            told.check_told(&place)?;
         }
         let Some(one) = told.meant(course, assignment)? else {
             return Ok(());

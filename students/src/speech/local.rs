@@ -1,7 +1,7 @@
 //! What a hand-in usually fails of on this machine, in Chinese.
 
 use scb_cli::printable;
-use scb_explain::Language;
+use scb_explain::{Language, told};
 use scb_protocol::statement::{FileEntry, Files, MAX_FILES};
 
 use crate::Error;
@@ -160,8 +160,19 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "請提交另一版本：`student assignments` 列出是否以最後版本為準及截止時間；誤被列為組員的，請老師把你分出"
                 .to_owned(),
         ),
-        Error::SeveralOpen { open } => (
-            format!("現正接受提交的作業不止一份：{}", places(open)),
+        Error::SeveralOpen { open, held_back } => (
+            match &held_back[..] {
+                [] => format!("現正接受提交的作業不止一份：{}", places(open)),
+                held_back => format!(
+                    "現正接受提交：{}；但所指的可能是不予顯示的另一份：{}",
+                    places(open),
+                    held_back
+                        .iter()
+                        .map(|why| told(why, Language::Chinese))
+                        .collect::<Vec<_>>()
+                        .join("；")
+                ),
+            },
             "請指明：--course 名稱 --assignment 名稱；`student assignments` 列出它們".to_owned(),
         ),
         Error::CostsMore { losses } => {

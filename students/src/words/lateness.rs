@@ -4,7 +4,7 @@ use rustls_pki_types::UnixTime;
 use scb_cli::local_time;
 use scb_explain::{Language, length};
 use scb_protocol::rules::{MemberStanding, Standing};
-use scb_protocol::statement::SubmissionId;
+use scb_protocol::statement::{Label, SubmissionId};
 
 use super::Words;
 use crate::Loss;
@@ -110,6 +110,19 @@ impl Words {
         match self.0 {
             Language::English => format!("this is LATE by Blackboard's clock: {told}"),
             Language::Chinese => format!("按 Blackboard 的時鐘，此為遲交：{told}"),
+        }
+    }
+
+    /// What is signed without knowing its rules.
+    pub(crate) fn not_listed(self, course: &Label, assignment: &Label) -> String {
+        match self.0 {
+            Language::English => format!(
+                "Blackboard tells these students no rules of {course}/{assignment}: it takes nothing of them there. \
+                 It is sent all the same, so that Blackboard says why"
+            ),
+            Language::Chinese => format!(
+                "Blackboard 沒有告知這些學生 {course}/{assignment} 的規則：不會接受他們提交至此。現仍送出，由 Blackboard 說明原因"
+            ),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use scb_certs::StudentId;
 use scb_cli::printable;
-use scb_explain::Language;
+use scb_explain::{Language, told};
+use scb_protocol::Refusal;
 use scb_protocol::statement::FilePath;
 
 use super::{Words, padded};
@@ -31,11 +32,26 @@ impl Words {
         )
     }
 
-    pub(crate) fn which_assignment(self) -> &'static str {
-        self.pick(
-            "Several assignments are open. Which one? ",
-            "現正接受提交的作業不止一份。提交哪一份？",
-        )
+    pub(crate) fn which_assignment(self, open: usize) -> &'static str {
+        match open {
+            1 => self.pick(
+                "One assignment is shown, and another may be meant. Which one? ",
+                "只列出一份作業，但所指的可能是另一份。提交哪一份？",
+            ),
+            _ => self.pick(
+                "Several assignments are open. Which one? ",
+                "現正接受提交的作業不止一份。提交哪一份？",
+            ),
+        }
+    }
+
+    /// One that may be meant and cannot be chosen.
+    pub(crate) fn held_back(self, why: &Refusal) -> String {
+        let told = told(why, self.0);
+        match self.0 {
+            Language::English => format!("NOT SHOWN: {told}"),
+            Language::Chinese => format!("不予顯示：{told}"),
+        }
     }
 
     pub(crate) fn no_such_number(self, most: usize) -> String {

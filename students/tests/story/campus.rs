@@ -246,6 +246,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::ProposedAnew { submission } => format!("proposed anew {submission}"),
         Event::StillStands { submission, .. } => format!("still stands {submission}"),
         Event::WillBeLate { .. } => "will be late".to_owned(),
+        Event::NotListed { assignment, .. } => format!("not listed {assignment}"),
         Event::LeftOut { sid, code } => format!("left out {sid} {code}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::Interrupted { code } => format!("interrupted {code}"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use scb_protocol::Fact;
+use scb_protocol::message::blackboard::AlteredAssignment;
 use scb_protocol::rules::Terms;
 use scb_student::{Engine, Error, Event, identity, pending, receipts};
 use scb_testkit::FixedClock;
@@ -363,11 +364,62 @@ fn refuses_to_choose_among_several_or_none() {
     };
     offer(&["lab", "lab-2"]);
     let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
-    assert!(matches!(result, Err(Error::SeveralOpen { open }) if open.len() == 2));
+    assert!(matches!(result, Err(Error::SeveralOpen { open, .. }) if open.len() == 2));
     offer(&[]);
     let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
     assert!(matches!(result, Err(Error::NothingOpen { .. })));
     assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+}
+
+fn altered_one(name: &str) -> AlteredAssignment {
+    AlteredAssignment {
+        course: "SANDBOX".parse().unwrap(),
+        assignment: name.parse().unwrap(),
+    }
+}
+
+#[test]
+fn nothing_is_signed_by_rules_that_are_not_told_and_no_other_assignment_is_taken_instead() {
+    let campus = Campus::new();
+    let mut engine = campus.impatient(&THREE);
+    let altered = |names: &[&str]| {
+        *campus.desk.altered.lock().unwrap() = names.iter().map(|name| altered_one(name)).collect();
+    };
+    altered(&["lab-2"]);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    let Err(Error::SeveralOpen { open, held_back }) = result else {
+        panic!("{result:?}");
+    };
+    assert_eq!((open.len(), held_back.len()), (1, 1));
+    assert_eq!(held_back[0].params["assignment"], "SANDBOX/lab-2");
+    // Where all are held back it is why; so it is for the one that is named.
+    campus.desk.listed.lock().unwrap().clear();
+    altered(&["lab"]);
+    let (result, _) = hand_in_what_is_open(&mut engine, &THREE);
+    assert_eq!(code(result), "rules_altered");
+    let (result, _) = hand_in(&mut engine, &THREE, None);
+    assert_eq!(code(result), "rules_altered");
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (0, 0));
+
+    // What is not told of at all is sent, so that Blackboard says why it refuses; that is said before.
+    altered(&[]);
+    let (result, events) = hand_in(&mut engine, &THREE, None);
+    assert!(
+        told(&events).contains(&"not listed lab".to_owned()),
+        "{result:?} {:?}",
+        told(&events)
+    );
+
+    // What is signed goes on: nothing is signed anew.
+    let campus = Campus::new();
+    let mut engine = campus.impatient(&THREE);
+    campus.fail_once(Fault::LoseReceipt);
+    assert!(hand_in(&mut engine, &THREE, None).0.is_err());
+    campus.desk.listed.lock().unwrap().clear();
+    *campus.desk.altered.lock().unwrap() = vec![altered_one("lab")];
+    let kept = hand_in(&mut engine, &THREE, None).0.unwrap();
+    assert_eq!(kept.receipt.number().get(), 1);
+    assert_eq!((campus.desk.stored_count(), campus.pending()), (1, 0));
 }
 
 #[test]

@@ -92,3 +92,52 @@ fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
         machines.on(sid, &["cosign", "--yes", &sound]).succeeded();
     }
 }
+
+#[test]
+fn whoever_names_no_assignment_does_not_sign_for_another_one_than_the_one_that_is_held_back() {
+    let machines = Machines::new();
+    let due = at(DAY);
+    let add =
+        format!("assignment add --course SANDBOX --title Lab-2 --group-size 1..3 --due {due}");
+    teacher(&machines.campus, &add).succeeded();
+    let database = machines.campus.path().join("blackboard/blackboard.db");
+    let database = Connection::open(database).unwrap();
+    let alter = |assignment: &str| {
+        let sql = "UPDATE rules SET rules = json_set(rules, '$.due', '2026-01-01T00:00:00Z') \
+                   WHERE assignment = ?";
+        assert_eq!(database.execute(sql, [assignment]).unwrap(), 1);
+    };
+    alter("lab-2");
+    let report = machines.report("mine");
+    let submit = ["submit", "--ids", SIDS[0], &report];
+    let json = ["--json"];
+    let refused = machines.on(SIDS[0], &[&submit[..], &json].concat());
+    let message = refused.refused(2, "several_open")["message"].clone();
+    for part in ["SANDBOX/lab;", "held back", "assignment: SANDBOX/lab-2"] {
+        assert!(message.as_str().unwrap().contains(part), "{message}");
+    }
+    let chinese = machines.on(SIDS[0], &[&submit[..], &["--lang", "zh-Hant"]].concat());
+    assert!(chinese.stderr.contains("不予顯示的另一份"), "{chinese:#?}");
+    let named = ["--assignment", "lab-2", "--json"];
+    machines
+        .on(SIDS[0], &[&submit[..], &named].concat())
+        .refused(4, "rules_altered");
+    assert!(machines.campus.submissions().is_empty());
+    let named = ["--assignment", "lab", "--json"];
+    let told = machines.on(SIDS[0], &[&submit[..], &named].concat());
+    assert_eq!(told.succeeded().json()["assignment"], "lab");
+
+    // Where all are held back, nothing else is said than that.
+    alter("lab");
+    machines
+        .on(SIDS[0], &[&submit[..], &json].concat())
+        .refused(4, "rules_altered");
+    let told = machines.on(SIDS[0], &["assignments"]).succeeded().stdout;
+    for place in ["SANDBOX/lab is not shown", "SANDBOX/lab-2 is not shown"] {
+        assert!(told.contains(place), "{told}");
+    }
+    assert!(
+        !told.contains("nothing that these") && !told.contains("closed"),
+        "{told}"
+    );
+}

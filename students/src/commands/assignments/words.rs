@@ -68,16 +68,23 @@ impl Words {
         }
     }
 
-    pub(super) fn nothing(self, at_all: bool) -> &'static str {
-        match at_all {
-            true => self.0.pick(
+    /// Where nothing is shown: whether there is something that has closed, and something that is held back, of
+    /// which is told already.
+    pub(super) fn nothing(self, closed: bool, held_back: bool) -> Option<&'static str> {
+        match (closed, held_back) {
+            (false, true) => None,
+            (false, false) => Some(self.0.pick(
                 "There is nothing that these students could hand in together.",
                 "這些學生沒有可以一起提交的作業。",
-            ),
-            false => self.0.pick(
+            )),
+            (true, false) => Some(self.0.pick(
                 "Everything has closed; --all shows it.",
                 "所有作業均已截止；--all 列出它們。",
-            ),
+            )),
+            (true, true) => Some(self.0.pick(
+                "Everything else has closed; --all shows it.",
+                "其他作業均已截止；--all 列出它們。",
+            )),
         }
     }
 
@@ -102,10 +109,12 @@ impl Words {
         let place = printable(place.map_or("", String::as_str));
         match self.0 {
             Language::English => format!(
-                "{place} is not shown: the rules that Blackboard tells are not those that it has signed. Believe no                  deadline that is shown elsewhere, and tell your IT service. (rules_unsigned)"
+                "{place} is not shown: the rules that Blackboard tells are not those that it has signed. Believe no \
+                 deadline that is shown elsewhere, and tell your IT service. (rules_unsigned)"
             ),
             Language::Chinese => format!(
-                "{place} 未有列出：Blackboard 所說的規則與它所簽署的不符。勿信別處所示的限期，並通知資訊科技部門。                 （rules_unsigned）"
+                "{place} 未有列出：Blackboard 所說的規則與它所簽署的不符。勿信別處所示的限期，並通知資訊科技部門。\
+                 （rules_unsigned）"
             ),
         }
     }
@@ -312,8 +321,8 @@ pub(super) fn latest(one: &ListedAssignment) -> Option<UnixTime> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use scb_protocol::from_seconds;
     use scb_protocol::rules::{GroupSize, Terms};
+    use scb_protocol::{Code, Step, from_seconds};
 
     use super::*;
 
@@ -364,6 +373,22 @@ mod tests {
         };
         let told = english.left(&daily, Some(&own), at(1600));
         assert_eq!(told, "; 8 min of it left");
+    }
+
+    #[test]
+    fn what_is_not_shown_is_told_in_one_line() {
+        let why = Refusal::new(Code::RulesUnsigned, Step::Six).with("assignment", "CSCI3150/lab-1");
+        for (language, told) in [
+            (Language::English, "Believe no deadline that"),
+            (Language::Chinese, "資訊科技部門。（rules_unsigned）"),
+        ] {
+            let line = Words(language).unsigned(&why);
+            assert!(
+                line.starts_with("CSCI3150/lab-1 ") && line.contains(told),
+                "{line}"
+            );
+            assert!(!line.contains("  ") && !line.contains('\n'), "{line}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ async fn statement(
                     time: desk.now().as_secs(),
                     count: u32::try_from(listed.len()).unwrap(),
                     assignments: listed,
-                    altered: Vec::new(),
+                    altered: desk.altered.lock().unwrap().clone(),
                 };
                 connection.send(&reply).await?;
                 state = *next;

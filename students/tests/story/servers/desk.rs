@@ -11,7 +11,7 @@ use scb_certs::{
     ServiceName, SigningKey, SpiffeId, StudentId, TrustStore,
 };
 use scb_protocol::log_leaf::{Committed, Contents, Entry, Leaf, LogName, Refused};
-use scb_protocol::message::blackboard::ListedAssignment;
+use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
 use scb_protocol::message::cuhk::Reply;
 use scb_protocol::receipt::{
     CommittedAt, Evidence, SignedEntry, SignedLeaf, accepted_entry, build,
@@ -121,6 +121,8 @@ pub(crate) struct Desk {
     pub(crate) earlier: Mutex<BTreeMap<u64, SignedBundle>>,
     /// What can be handed in.
     pub(crate) listed: Mutex<Vec<ListedAssignment>>,
+    /// Of which nothing is told.
+    pub(crate) altered: Mutex<Vec<AlteredAssignment>>,
     /// What was signed of that, by what it says.
     announced: Mutex<BTreeMap<String, SignedEntry>>,
     /// Certifies students in the place of the campus' own authority.
@@ -159,6 +161,7 @@ impl Desk {
             bundle: Mutex::new(bundle(&campus, &[campus.root().certificate().clone()], 1)),
             earlier: Mutex::default(),
             listed: Mutex::new(vec![listed("lab")]),
+            altered: Mutex::default(),
             announced: Mutex::default(),
             issuer: Mutex::default(),
             campus,
