@@ -11,7 +11,7 @@ use scb_protocol::log_leaf::{Entry, Leaf, LogName};
 use scb_protocol::server::Commitment;
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{Error, as_list, commitment, log};
+use super::{Error, as_list, backlog, commitment, log};
 
 /// The commitment under the ID of this statement, and what it is about by the log. Where that is this very
 /// statement it counts as the log says, and a row that says something else is put right.
@@ -27,16 +27,17 @@ pub(super) fn of(
     let Some((found, kept)) = commitment::find(transaction, submission)? else {
         return Ok(None);
     };
-    let Some(entered) = entered(transaction, (statement, bytes), found)? else {
+    let Some((entered, agree)) = entered(transaction, (statement, bytes), found)? else {
         let (_, commitment) = check(transaction, submission, (found, &kept))?;
         return Ok(Some((commitment, kept)));
     };
-    if entered != found || kept != bytes {
+    if entered != found || kept != bytes || !agree {
         tracing::error!(
             "what was recorded of the commitment {submission} was altered; its statement came again, which the log \
              has, and is written back with what the log says of it"
         );
         commitment::put_right(transaction, (submission, bytes), entered)?;
+        backlog::put_right(transaction, statement, entered.upload_until)?;
     }
     Ok(Some((entered, bytes.to_vec())))
 }
@@ -79,16 +80,17 @@ pub(super) fn check(
         return Err(altered());
     }
     let entered = entered(connection, (&statement, kept), found)?;
-    Ok((statement, entered.ok_or_else(altered)?))
+    let (entered, _) = entered.ok_or_else(altered)?;
+    Ok((statement, entered))
 }
 
-/// Since when, and by which entry, this very statement is committed by the log, whatever the row says; nothing of what
-/// the log does not have.
+/// Since when, and by which entry, this very statement is committed by the log, whatever the row says, and whether all
+/// rows say the same of until when its files may come; nothing of what the log does not have.
 fn entered(
     connection: &Connection,
     (statement, bytes): (&Statement, &[u8]),
     found: Commitment,
-) -> Result<Option<Commitment>, Error> {
+) -> Result<Option<(Commitment, bool)>, Error> {
     let name = LogName::of(statement).map_err(Error::Leaf)?;
     let mut query = connection.prepare_cached(BEGUN)?;
     let key = [name.to_string(), statement.submission.to_string()];
@@ -108,20 +110,30 @@ fn entered(
     let Some(leaf) = entered else {
         return Ok(None);
     };
-    Ok(Some(Commitment {
+    let Window { until, agree } = window(connection, statement, found.upload_until)?;
+    let commitment = Commitment {
         index: leaf.index,
         at: leaf.at,
-        upload_until: window(connection, statement, found.upload_until)?,
-    }))
+        upload_until: until,
+    };
+    Ok(Some((commitment, agree)))
+}
+
+/// Until when files may come.
+struct Window {
+    until: UnixTime,
+    /// Whether all rows say so.
+    agree: bool,
 }
 
 /// Until when its files may come. The log does not say that; its row does and, as long as that counts, one for each of
-/// its members. What most of them say counts, and of as many the latest: nobody's files are refused for one row.
+/// its members. What most of them say counts, and of as many, as with a single member, the latest: nobody's files are
+/// refused for one row, and what may come longer than it should is nothing but what was signed then.
 fn window(
     connection: &Connection,
     statement: &Statement,
     in_row: UnixTime,
-) -> Result<UnixTime, Error> {
+) -> Result<Window, Error> {
     let sql = "SELECT upload_until FROM backlog \
                WHERE sid IN (SELECT value FROM json_each(?)) AND submission = ?";
     let sids = as_list(statement.members.iter().map(|one| &one.sid));
@@ -133,10 +145,12 @@ fn window(
     for row in rows {
         *said.entry(row?.unsigned_abs()).or_insert(0) += 1;
     }
+    let agree = said.len() == 1;
     let most = said
         .into_iter()
         .max_by_key(|(until, number)| (*number, *until));
-    Ok(most.map_or(in_row, |(until, _)| from_seconds(until)))
+    let until = most.map_or(in_row, |(until, _)| from_seconds(until));
+    Ok(Window { until, agree })
 }
 
 #[cfg(test)]

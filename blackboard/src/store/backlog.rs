@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::statement::SubmissionId;
+use scb_protocol::statement::{Statement, SubmissionId};
 
 use super::arrival::Dated;
 use super::proposals::{UNANSWERED, WAITS_FOR_CUHK};
@@ -30,13 +30,7 @@ pub(super) fn enter(
 ) -> Result<(), Error> {
     let statement = &committal.statement;
     let (submission, bytes) = (statement.submission, statement.files.size());
-    let mut members: Vec<_> = statement
-        .members
-        .iter()
-        .map(|one| one.sid.as_str())
-        .collect();
-    members.sort_unstable();
-    let members = members.join(",");
+    let members = together(statement);
     for member in &statement.members {
         let groups = other_groups(transaction, committal, (&member.sid, &members))?;
         if groups >= MOST_GROUPS {
@@ -51,19 +45,51 @@ pub(super) fn enter(
             (quota, committal.at),
         )?;
         forget(transaction, &member.sid, committal.at)?;
-        let sql = "INSERT INTO backlog (sid, submission, bytes, upload_until, course, assignment, members) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
-        transaction.prepare_cached(sql)?.execute(params![
+    }
+    insert(transaction, statement, committal.upload_until)
+}
+
+/// The rows of a commitment say again what is right of it, and are there again.
+pub(super) fn put_right(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    upload_until: UnixTime,
+) -> Result<(), Error> {
+    let sql = "DELETE FROM backlog WHERE submission = ?";
+    let key = [statement.submission.as_bytes()];
+    transaction.prepare_cached(sql)?.execute(key)?;
+    insert(transaction, statement, upload_until)
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    statement: &Statement,
+    upload_until: UnixTime,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO backlog (sid, submission, bytes, upload_until, course, assignment, members) \
+               VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let mut insert = transaction.prepare_cached(sql)?;
+    let members = together(statement);
+    for member in &statement.members {
+        insert.execute(params![
             member.sid.as_str(),
-            submission.as_bytes(),
-            as_integer(bytes),
-            as_integer(committal.upload_until.as_secs()),
+            statement.submission.as_bytes(),
+            as_integer(statement.files.size()),
+            as_integer(upload_until.as_secs()),
             statement.course.to_string(),
             statement.assignment.to_string(),
             members,
         ])?;
     }
     Ok(())
+}
+
+/// Its members' IDs in order.
+fn together(statement: &Statement) -> String {
+    let members = statement.members.iter().map(|one| one.sid.as_str());
+    let mut members: Vec<_> = members.collect();
+    members.sort_unstable();
+    members.join(",")
 }
 
 /// Looks whether a student may have so many bytes unfinished beside what he has: what was committed, and

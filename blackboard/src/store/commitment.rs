@@ -172,12 +172,17 @@ pub(super) fn carried(signed: SignedLeaf) -> Result<SignedEntry, Error> {
     SignedEntry::try_from(signed).map_err(Error::Receipt)
 }
 
+/// Every commitment that has no record and was not given up. Until when its files may come is the latest that its
+/// row, or the backlog of one of its members, says: what the log has goes on, whatever became of one of these rows.
+pub(super) const OPEN: &str = "SELECT submission, committed_at, log_index, statement, \
+    max(upload_until, coalesce(latest, upload_until)) AS upload_until FROM commitments \
+    LEFT JOIN (SELECT submission, max(upload_until) AS latest FROM backlog GROUP BY submission) USING (submission) \
+    WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission)";
+
 /// Every commitment without a record that was not given up, in order; those whose statement was altered are left out.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
-    let sql = "SELECT committed_at, upload_until, log_index, statement FROM commitments \
-               WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission) \
-               ORDER BY committed_at, submission";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!("{OPEN} ORDER BY committed_at, submission");
+    let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([], |row| {
         Ok((read(row)?, row.get::<_, Vec<u8>>("statement")?))
     })?;
@@ -197,9 +202,8 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Err
 
 /// The submissions whose files may still come.
 pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
-    let sql = "SELECT submission FROM commitments WHERE upload_until >= ? \
-               AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission)";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!("SELECT submission FROM ({OPEN}) WHERE upload_until >= ?");
+    let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([as_integer(now.as_secs())], |row| row.get(0))?;
     rows.map(|row| row.map_err(Error::from)).collect()
 }

@@ -11,7 +11,9 @@ use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
-use super::{Error, Place, Store, Summary, assignments, courses, extensions, rows};
+use super::{
+    Error, Place, Store, Summary, as_integer, assignments, commitment, courses, extensions, rows,
+};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,14 +255,16 @@ pub(super) fn uploads(
     connection: &Connection,
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
-    let sql = "SELECT committed_at, upload_until, statement, log_index FROM commitments \
-               WHERE NOT EXISTS (SELECT 1 FROM settled WHERE settled.submission = commitments.submission) \
-               UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
-               statement, signed_index FROM proposals \
-               WHERE signed_at IS NOT NULL AND ended IS NULL \
-               AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission) \
-               ORDER BY 1, 4";
-    let mut query = connection.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT committed_at, upload_until, statement, log_index FROM ({}) \
+         UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
+         statement, signed_index FROM proposals \
+         WHERE signed_at IS NOT NULL AND ended IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission) \
+         ORDER BY 1, 4",
+        commitment::OPEN
+    );
+    let mut query = connection.prepare_cached(&sql)?;
     let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;
     let mut uploads = BTreeMap::new();
     for row in rows {

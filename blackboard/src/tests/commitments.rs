@@ -8,12 +8,13 @@ use scb_protocol::commitment::VerifiedCommitment;
 use scb_protocol::message::proposal::ProposalState;
 
 use super::campus::Campus;
-use super::closing::due;
+use super::closing::{close, due};
 use super::group::Group;
 use super::proposals::{A, B, Machine, happened};
 use super::uploads::{again, interrupted};
 use super::withdrawals::{give_up, history};
 use crate::store::Store;
+use crate::store::closing::Closing;
 
 /// The file that its members keep after this attempt, on a connection of its own.
 async fn kept(group: &Group<'_>) -> Vec<u8> {
@@ -141,15 +142,78 @@ async fn a_commitment_of_which_a_row_says_otherwise_goes_on_as_the_log_says() {
         assert_eq!(row(), before, "{altered}: it is put right");
         assert_eq!(happened(&campus), said, "{altered}");
     }
-    // What one member's place in the backlog says is outvoted as well.
-    let one = "UPDATE backlog SET upload_until = 0 WHERE sid = ?";
+    // What one member's place in the backlog says is outvoted as well, and put right; so is one that is gone.
     let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
-    assert_eq!(connection.execute(one, [A]).unwrap(), 1);
-    assert!(kept(&group).await == first);
-    assert_eq!(row(), before);
+    let rows = || -> Vec<i64> {
+        let sql = "SELECT upload_until FROM backlog";
+        let mut query = connection.prepare(sql).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for altered in [
+        "UPDATE backlog SET upload_until = 0 WHERE sid = ?",
+        "UPDATE backlog SET upload_until = 9999999999 WHERE sid = ?",
+    ] {
+        assert_eq!(connection.execute(altered, [A]).unwrap(), 1);
+        assert!(kept(&group).await == first);
+        assert_eq!(row(), before);
+        assert_eq!(rows(), [before.1; 3], "{altered}");
+    }
     let receipt = again(&group).hand_in().await.unwrap();
     let receipt = group.verify(&receipt);
     assert!(verified(&campus, &first).followed_by(&receipt).is_ok());
+}
+
+#[tokio::test]
+async fn of_one_alone_the_later_of_both_rows_counts_and_both_say_so_then() {
+    let campus = Campus::open().await;
+    let mut group = campus.group(&[A]);
+    drop(group.commit().await.unwrap());
+    let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let of = |table: &str| -> i64 {
+        let sql = format!("SELECT upload_until FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    let until = of("commitments");
+    for table in ["commitments", "backlog"] {
+        sql(&campus, &format!("UPDATE {table} SET upload_until = 0"));
+        kept(&group).await;
+        assert_eq!([of("commitments"), of("backlog")], [until; 2], "{table}");
+    }
+    let receipt = again(&group).hand_in().await.unwrap();
+    group.verify(&receipt);
+}
+
+#[tokio::test]
+async fn what_has_come_is_not_removed_nor_its_assignment_closed_because_of_a_row() {
+    let mut campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let group = interrupted(&campus).await;
+    let (submission, report, members) = (
+        group.submission,
+        group.report.clone(),
+        group.members.clone(),
+    );
+    drop(group);
+    let uploads = campus.home.path("content/uploads");
+    let come = uploads.join(submission.to_string());
+    due(&campus, &store, 60);
+    for altered in [OF_ROWS[3], "upload_until = 0"] {
+        sql(&campus, &format!("UPDATE commitments SET {altered}"));
+        // A server that starts removes what nobody can go on with.
+        campus.stop().await;
+        campus.start().await.unwrap();
+        assert!(come.exists(), "{altered}");
+        let waits = close(&campus, &store, 600);
+        assert!(
+            matches!(waits, Closing::UploadUntil(_)),
+            "{altered}: {waits:?}"
+        );
+    }
+    let mut group = campus.three();
+    (group.submission, group.report, group.members) = (submission, report, members);
+    let receipt = again(&group).hand_in().await.unwrap();
+    group.verify(&receipt);
 }
 
 #[tokio::test]
