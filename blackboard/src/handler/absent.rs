@@ -15,6 +15,33 @@ use crate::store::{Arrival, Error, Told};
 /// So many times CUHK is asked for one attempt or list, about a few each time: each question is an entry of its log.
 const MOST_ROUNDS: usize = 8;
 
+/// After so many seconds it is asked no more: whoever waits for the reply is told what is known by then, and about
+/// whom it was not asked is waited for.
+const PATIENCE: u64 = 5;
+
+/// About whom CUHK was asked, and until when it is.
+struct Asking {
+    asked: Vec<StudentId>,
+    rounds: usize,
+    until: u64,
+}
+
+impl Asking {
+    fn begun(now: UnixTime) -> Self {
+        Self {
+            asked: Vec::new(),
+            rounds: 0,
+            until: now.as_secs().saturating_add(PATIENCE),
+        }
+    }
+
+    /// Whether it is asked once more at this moment.
+    fn goes_on(&mut self, now: UnixTime) -> bool {
+        self.rounds += 1;
+        self.rounds <= MOST_ROUNDS && now.as_secs() <= self.until
+    }
+}
+
 impl Shared {
     /// What comes of an attempt to record what came then; of another one where the first was refused for the
     /// sake of somebody whom CUHK calls suspended. What came before its assignment opened is judged once more
@@ -33,11 +60,8 @@ impl Shared {
             arrival = arrival.just_now();
             outcome = attempt(arrival.clone()).await;
         }
-        let mut asked = Vec::new();
-        for _ in 0..MOST_ROUNDS {
-            if !is_refused(&outcome, is_for_others) {
-                break;
-            }
+        let mut asked = Asking::begun(self.clock.now());
+        while is_refused(&outcome, is_for_others) && asked.goes_on(self.clock.now()) {
             match self.ask(vec![statement.clone()], &mut asked).await? {
                 Absent::Nobody => break,
                 Absent::Active => {}
@@ -52,8 +76,9 @@ impl Shared {
     where
         F: Future<Output = Result<Told, Error>>,
     {
-        let (mut told, mut asked) = (list().await?, Vec::new());
-        for _ in 0..MOST_ROUNDS {
+        let mut asked = Asking::begun(self.clock.now());
+        let mut told = list().await?;
+        while asked.goes_on(self.clock.now()) {
             match self.ask(refused_for_others(&told), &mut asked).await? {
                 Absent::Nobody => break,
                 Absent::Active => {}
@@ -68,7 +93,7 @@ impl Shared {
     async fn ask(
         &self,
         statements: Vec<Statement>,
-        asked: &mut Vec<StudentId>,
+        Asking { asked, .. }: &mut Asking,
     ) -> Result<Absent, Error> {
         if statements.is_empty() {
             return Ok(Absent::Nobody);

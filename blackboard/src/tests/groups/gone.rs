@@ -202,7 +202,7 @@ async fn whom_cuhk_calls_suspended_binds_nobody_though_no_list_names_him() {
 }
 
 #[tokio::test]
-async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_each_once_and_about_no_more_than_64() {
+async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_each_once() {
     let campus = campus(Groups::Kept).await;
     let groups = ["11", "12", "13", "14", "15"];
     for nth in groups {
@@ -222,6 +222,38 @@ async fn for_a_whole_list_of_proposals_cuhk_is_asked_about_each_once_and_about_n
     assert_eq!(refused.count(), 2 * groups.len());
     let asked = campus.cuhk.questions().split_off(before);
     assert_eq!(asked, [1; 11], "herself, and the ten others");
+}
+
+#[tokio::test]
+async fn for_one_list_cuhk_is_asked_about_no_more_than_64_and_no_longer_than_five_seconds() {
+    let campus = campus(Groups::Free).await;
+    for first in ["11", "12", "13", "14", "15"] {
+        let sid = |of: u32| format!("11550{first}0{of:02}");
+        let (own, others) = (sid(0), (1..=14).map(sid).collect::<Vec<_>>());
+        let mut machine = Machine::of(&campus, &[&own]);
+        let work = machine.work(&[&own, CAROL], first.as_bytes());
+        machine.propose(&work).await.unwrap().waits();
+        // Each has handed in with seven pairs of others since.
+        for two in others.chunks(2) {
+            handed_in(&campus, &[&own, &two[0], &two[1]]).await;
+        }
+    }
+    set(&campus, Groups::Kept);
+    let asked = async || {
+        let before = campus.cuhk.questions().len();
+        let told = Machine::of(&campus, &[CAROL]).told().await;
+        assert!(told.iter().all(|one| one.listed.refused.is_some()));
+        campus.cuhk.questions().split_off(before)
+    };
+    // It takes its time: those about whom it was not asked are waited for.
+    campus.cuhk.set(|state| {
+        state.thinks = Duration::from_secs(2);
+        state.thinks_of_all = true;
+    });
+    assert_eq!(asked().await, [1; 1 + 8], "herself, and eight at a time");
+    campus.cuhk.set(|state| state.thinks = Duration::ZERO);
+    publish(&campus, 11, None).await;
+    assert_eq!(asked().await, [1; 1 + 64], "of seventy");
 }
 
 #[tokio::test]
