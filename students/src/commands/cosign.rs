@@ -233,7 +233,7 @@ impl<'a> Desk<'a> {
             for one in left_out {
                 // A script has it in the object that it gets.
                 if NotShown::add(&mut self.not_shown, &one, &sid) && !self.common.json {
-                    note(&self.words.left_out(&one))?;
+                    note(&self.words.left_out(&one, self.group.ids()))?;
                 }
             }
             for mut told in told {

@@ -25,7 +25,7 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
     let only = (common.course.clone(), common.assignment.clone());
-    let (_, (told, (waiting, left_out))) =
+    let (group, (told, (waiting, left_out))) =
         prepared.ask(&arguments.ids, &mut observer, |engine, group, observer| {
             let told = engine.history(group, only.clone(), observer)?;
             Ok((told, waiting::ask(engine, group, &only, observer)?))
@@ -46,7 +46,7 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
         return say_json(&json);
     }
     let words = Words(common.explain.language.language());
-    waiting::say_left_out(&left_out, words)?;
+    waiting::say_left_out(&left_out, &group, words)?;
     let is_nothing = told.versions.is_empty() && told.unfinished.is_empty() && told.lost.is_empty();
     if is_nothing && told.acknowledged.is_empty() && waiting.is_empty() {
         return Ok(say(words.nothing())?);

@@ -44,6 +44,13 @@ fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
         assert!(told.stderr.contains(part), "{part}: {told:#?}");
     }
     assert!(told.stdout.contains(&sound) && !told.stdout.contains(&altered));
+    // Who has signed it already is told what he can do.
+    let withdraw = format!("`student withdraw {altered}`");
+    for command in ["cosign", "history"] {
+        let own = machines.on(SIDS[0], &[command]).succeeded().stderr;
+        assert!(own.contains(&withdraw) && !own.contains(&refuse), "{own}");
+    }
+    assert!(!told.stderr.contains(&withdraw), "{told:#?}");
     let json = machines.listed(SIDS[2]);
     assert_eq!(json["left_out"][0], altered.as_str());
     let hidden = &json["held_back"][0];

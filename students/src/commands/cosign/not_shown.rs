@@ -5,12 +5,12 @@ use scb_certs::StudentId;
 use scb_explain::{Language, remedy, told};
 use scb_protocol::Code;
 use scb_protocol::client::LeftOut;
-use scb_protocol::message::proposal::ProposalStanding;
+use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::statement::SubmissionId;
 use serde_json::{Value, json};
 
 use super::words::Words;
-use super::{Desk, Waiting};
+use super::{Desk, Waiting, unknown};
 use crate::Error;
 
 /// One that is not shown.
@@ -53,12 +53,16 @@ impl Desk<'_> {
         submission: SubmissionId,
     ) -> Result<(ProposalStanding, Vec<StudentId>), Error> {
         let hidden = NotShown::of(&self.not_shown, submission);
+        let is_it = |one: &&Waiting| one.submission() == submission;
+        // Who is shown it comes before those who are not.
+        if let Some(one) = listed.iter().find(is_it) {
+            let hidden = hidden.into_iter().flat_map(|one| &one.here);
+            let here = one.here.iter().chain(hidden).cloned().collect();
+            return Ok((one.told.listed.standing.clone(), here));
+        }
         match hidden.map(|one| (one.left_out.standing.clone(), one.here.clone())) {
             Some((Some(standing), here)) => Ok((standing, here)),
-            _ => {
-                let one = self.named(listed, submission)?;
-                Ok((one.told.listed.standing.clone(), one.here.clone()))
-            }
+            _ => Err(self.named(listed, submission).err().unwrap_or_else(unknown)),
         }
     }
 }
@@ -88,8 +92,8 @@ pub(in crate::commands) fn add_to<'a>(
 }
 
 impl Words {
-    /// Nothing is shown of this one; the others are.
-    pub(in crate::commands) fn left_out(self, one: &LeftOut) -> String {
+    /// Nothing is shown of this one; the others are. And what is left to those whose keys are here.
+    pub(in crate::commands) fn left_out(self, one: &LeftOut, here: &[StudentId]) -> String {
         let (id, language) = (one.submission, self.language());
         if one.why.code == Code::StoredDamaged {
             return self.damaged(id);
@@ -102,17 +106,48 @@ impl Words {
                 Language::Chinese => format!("{id}：不予顯示，{state}：{why}（{code}）；{what}"),
             };
         }
+        let (code, left) = (one.why.code, self.left_to(one, here));
         match language {
-            Language::English => format!(
-                "{id}: NOT SHOWN, nobody can sign it now: {why} ({}); {what}. Whoever does not want to sign it can \
-                 say so: `student cosign --refuse {id}`",
-                one.why.code
-            ),
-            Language::Chinese => format!(
-                "{id}：不予顯示，現時無人可簽署：{why}（{}）；{what}。不想簽署者可拒絕：`student cosign --refuse {id}`",
-                one.why.code
-            ),
+            Language::English => {
+                format!("{id}: NOT SHOWN, nobody can sign it now: {why} ({code}); {what}{left}")
+            }
+            Language::Chinese => {
+                format!("{id}：不予顯示，現時無人可簽署：{why}（{code}）；{what}{left}")
+            }
         }
+    }
+
+    /// How those here can end it: who has not spoken declines, who has signed takes it back; where all have signed,
+    /// who proposed it does.
+    fn left_to(self, one: &LeftOut, here: &[StudentId]) -> String {
+        let (id, standing) = (one.submission, one.standing.as_ref());
+        let has = |said: Said| {
+            let is_so = |sid: &StudentId| {
+                standing.is_some_and(|standing| match standing.state {
+                    ProposalState::Waiting => standing.said_by(sid) == Some(said),
+                    _ => said == Said::Signed && standing.proposers().contains(sid),
+                })
+            };
+            here.iter().any(is_so)
+        };
+        let mut left = String::new();
+        if has(Said::Nothing) {
+            left += &match self.language() {
+                Language::English => format!(
+                    ". Whoever does not want to sign it can say so: `student cosign --refuse {id}`"
+                ),
+                Language::Chinese => format!("。不想簽署者可拒絕：`student cosign --refuse {id}`"),
+            };
+        }
+        if has(Said::Signed) {
+            left += &match self.language() {
+                Language::English => {
+                    format!(". Whoever has signed it can take it back: `student withdraw {id}`")
+                }
+                Language::Chinese => format!("。已簽署者可撤回：`student withdraw {id}`"),
+            };
+        }
+        left
     }
 
     fn damaged(self, id: SubmissionId) -> String {

@@ -47,9 +47,9 @@ pub(super) fn ask(
 }
 
 /// Those of which Blackboard shows nothing.
-pub(super) fn say_left_out(left_out: &[LeftOut], words: Words) -> Result<(), Error> {
+pub(super) fn say_left_out(left_out: &[LeftOut], here: &Group, words: Words) -> Result<(), Error> {
     for one in left_out {
-        note(&ProposalWords::of(words.0).left_out(one))?;
+        note(&ProposalWords::of(words.0).left_out(one, here.ids()))?;
     }
     Ok(())
 }
