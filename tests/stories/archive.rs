@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -81,9 +82,10 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
         "{said}"
     );
 
+    let closes = Instant::now();
     close(&campus);
     // What came in the last second may be on its way: it waits for that, once.
-    for waits in [true, false] {
+    for first in [true, false] {
         let arguments = [
             "submissions",
             "archive",
@@ -92,7 +94,10 @@ fn an_archive_holds_everything_and_says_whether_more_may_come() {
         ];
         let told = campus.administer_blackboard(&[&arguments[..], &OF].concat());
         let told = told.succeeded();
-        assert_eq!(told.stderr.contains(" more\n"), waits, "{told:?}");
+        let waits = told.stderr.contains(" more\n");
+        // On a slow machine it may come when there is nothing to wait for any more.
+        let is_late = closes.elapsed() >= Duration::from_secs(4);
+        assert!(waits == first || first && is_late, "{told:?}");
         let told = archive(&campus, &path).succeeded().json();
         assert_eq!(told["final"], true);
         assert_eq!(

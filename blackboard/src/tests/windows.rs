@@ -130,8 +130,10 @@ async fn nothing_is_accepted_after_the_log_was_closed_until_it_is_opened_again()
     let refused = group.bring(begun).await.unwrap_err();
     assert_eq!(refused.code, Code::Internal, "it is not his fault");
     at_once(&campus);
-    let seen = seen.lock().unwrap();
-    assert!(matches!(seen[..], [Closing::Closed(_)]), "{seen:?}");
+    {
+        let seen = seen.lock().unwrap();
+        assert!(matches!(seen[..], [Closing::Closed(_)]), "{seen:?}");
+    }
     assert_eq!(campus.submissions(), []);
     assert_eq!(logged(&campus)[2..], ["committed", "closed"]);
     due(&campus, &store, HOUR);
