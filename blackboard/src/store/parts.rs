@@ -11,9 +11,7 @@ use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
-use super::{
-    Error, Place, Store, Summary, as_integer, assignments, commitment, courses, extensions, rows,
-};
+use super::{Error, Place, Store, Summary, assignments, commitment, courses, extensions, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
