@@ -97,6 +97,10 @@ impl Machine {
     /// Runs one box in a shell that stops at the first command that fails. Functions that an
     /// earlier box has defined are still there.
     fn runs(&self, text: &str) -> Ran {
+        self.runs_under("set -euo pipefail", text)
+    }
+
+    fn runs_under(&self, settings: &str, text: &str) -> Ran {
         let text = self
             .here
             .iter()
@@ -105,7 +109,7 @@ impl Machine {
             });
         let functions = self.path("run/functions");
         let script = format!(
-            "set -euo pipefail\n[ ! -e {0} ] || . {0}\n{text}\ndeclare -f > {0}\n",
+            "{settings}\n[ ! -e {0} ] || . {0}\n{text}\ndeclare -f > {0}\n",
             functions.display()
         );
         let root = self.root.path().display();
@@ -169,6 +173,28 @@ fn replacements(root: &Path) -> Vec<(String, String)> {
     here
 }
 
+/// Which file a box puts another passphrase into.
+fn passphrase_of(text: &str) -> Option<&'static str> {
+    match text {
+        _ if text.contains("cuhk keys passphrase") => Some("etc/scb/cuhk.passphrase"),
+        _ if text.contains("cuhk root passphrase") => Some("etc/scb/root.passphrase"),
+        _ => None,
+    }
+}
+
+/// Somebody else is at the keys at this moment, and the shell goes on after the refusal: with the same
+/// passphrases as before.
+fn is_refused_and_loses_nothing(machine: &Machine, text: &str, file: &str) {
+    let before = fs::read(machine.path(file)).unwrap();
+    let turn = fs::File::open(machine.path("var/lib/cuhk/home/ceremony.lock")).unwrap();
+    turn.lock().unwrap();
+    let ran = machine.runs_under("", text);
+    assert!(ran.stderr.contains("[ceremony_running]"), "{ran:#?}");
+    drop(turn);
+    assert_eq!(fs::read(machine.path(file)).unwrap(), before);
+    machine.runs("systemctl restart cuhk.service").succeeded();
+}
+
 #[test]
 fn the_commands_of_the_page_do_what_it_says() {
     if judge("curl").is_none() {
@@ -177,10 +203,20 @@ fn the_commands_of_the_page_do_what_it_says() {
     let machine = Machine::new();
     let mut headings = Vec::new();
     for Commands { heading, text } in boxes() {
+        let passphrase = passphrase_of(&text);
+        if let Some(file) = passphrase {
+            is_refused_and_loses_nothing(&machine, &text, file);
+        }
+        let before = passphrase.map(|file| fs::read(machine.path(file)).unwrap());
         let ran = machine.runs(&text);
         assert_eq!(ran.exit, Some(0), "{heading}:\n{text}\n{ran:#?}");
+        let after = passphrase.map(|file| fs::read(machine.path(file)).unwrap());
+        assert!(passphrase.is_none() || before != after, "{ran:#?}");
         headings.push(heading);
     }
+    let mut left = fs::read_dir(machine.path("etc/scb")).unwrap();
+    let is_passphrase = |name: &str| !name.contains("new") && !name.contains("before");
+    assert!(left.all(|entry| is_passphrase(&entry.unwrap().file_name().to_string_lossy())));
     for heading in [
         "Install",
         "First day of term",
