@@ -99,7 +99,8 @@ pub enum Error {
     PassphraseUnchanged,
     /// A key is to be made that the running server could not open.
     #[error(
-        "the server that runs here was started before the passphrase was changed: it could not open a new key"
+        "the server that runs here was started before the passphrase was changed, or by an earlier build: it could \
+         not open a new key"
     )]
     ServerOfEarlierPassphrase,
     /// The keys of a home got another passphrase while they were copied.

@@ -207,19 +207,56 @@ pub(crate) fn require_unchanged(
     }
 }
 
-/// Refuses where a server runs that was started under an earlier passphrase: it could not open a key that is made
-/// now, and whoever took its forerunner away would be left with none.
+/// Opens the keys, and notes in the lock that this process has done so for whoever asks
+/// [`require_known_to_server`].
 ///
 /// # Errors
 ///
-/// [`Error::ServerOfEarlierPassphrase`].
-pub(crate) fn require_known_to_server(home: &Home) -> Result<(), Error> {
-    let written = fs::metadata(home.path(&key_name(CrlSigner::STUDENTS)));
-    let written = written.and_then(|file| file.modified()).ok();
-    match (HomeLock::held_since(home.dir()), written) {
-        (Some(since), Some(written)) if since < written => Err(Error::ServerOfEarlierPassphrase),
-        _ => Ok(()),
+/// What `open` returns; [`Error::Local`], [`Error::Storage`].
+pub(crate) fn open_and_note<T>(
+    home: &Home,
+    lock: &mut HomeLock,
+    open: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    loop {
+        let before = first_key(home);
+        let opened = open()?;
+        let after = first_key(home)?;
+        // Else they got another passphrase while they were opened.
+        if before.is_ok_and(|before| before == after) {
+            lock.note(home.dir(), &after.to_string())?;
+            return Ok(opened);
+        }
     }
+}
+
+/// Refuses where a server runs that was started under an earlier passphrase: it could not open a key that is made
+/// now, and whoever took its forerunner away would be left with none. No time is compared: it notes which
+/// file it opened, and each change of the passphrase makes another. Waits for one that is just starting.
+///
+/// # Errors
+///
+/// [`Error::ServerOfEarlierPassphrase`]; [`Error::Local`].
+pub(crate) fn require_known_to_server(home: &Home) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match HomeLock::noted(home.dir()) {
+            Some(noted) if noted.is_empty() && Instant::now() < deadline => sleep(LOOK_AGAIN),
+            Some(noted) if noted != first_key(home)?.to_string() => {
+                return Err(Error::ServerOfEarlierPassphrase);
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The encrypted key of the first issuing authority, as it is now.
+fn first_key(home: &Home) -> Result<Fingerprint, Error> {
+    let bytes = zeroize::Zeroizing::new(read_limited(
+        &home.path(&key_name(CrlSigner::STUDENTS)),
+        MAX_KEY,
+    )?);
+    Ok(Fingerprint::of(&bytes))
 }
 
 /// Where the keys of the roots of a home are, if any are here: the oldest first.

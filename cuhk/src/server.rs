@@ -22,7 +22,7 @@ use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::note_keys;
 use crate::own_identity::dropped_names;
-use crate::passphrase_change::finish_begun;
+use crate::passphrase_change::{finish_begun, open_and_note};
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -47,10 +47,11 @@ impl Unlocked {
     /// [`scb_certs::Error::KeyFileReadable`]; a damaged or newer database; a configuration
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
-        let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        let mut lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
         finish_begun(home.dir())?;
         note_keys::create_missing(&home, passphrase)?;
-        let issuers = Issuers::unlock(&home, passphrase)?;
+        let unlock = || Issuers::unlock(&home, passphrase);
+        let issuers = open_and_note(&home, &mut lock, unlock)?;
         Self::assemble(home, lock, issuers)
     }
 
@@ -60,7 +61,8 @@ impl Unlocked {
     ///
     /// As for [`Unlocked::open`].
     pub fn with_issuers(home: Home, issuers: Issuers) -> Result<Self, Error> {
-        let lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        let mut lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
+        open_and_note(&home, &mut lock, || Ok(()))?;
         Self::assemble(home, lock, issuers)
     }
 

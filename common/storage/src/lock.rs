@@ -13,11 +13,14 @@ use crate::{Error, durable};
 /// How long to try: somebody may only be looking whether the home is held.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// What is read of a lock file, in bytes.
+const NOTE: u64 = 4096;
+
 /// Holds a home directory against a second server while it lives, by an advisory lock
 /// on `HOME/lock`. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct HomeLock {
-    _file: File,
+    file: File,
 }
 
 impl HomeLock {
@@ -43,7 +46,27 @@ impl HomeLock {
         file.set_len(0)
             .and_then(|()| writeln!(file, "{} {role}", std::process::id()))
             .map_err(Error::io("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Adds a line to the lock file of this home: [`HomeLock::noted`] is the first that is added.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn note(&mut self, home: &Path, line: &str) -> Result<(), Error> {
+        self.file
+            .write_all(format!("{line}\n").as_bytes())
+            .map_err(Error::io("write", &home.join("lock")))
+    }
+
+    /// What whoever holds the home has noted; empty if that is nothing yet, and none if nobody holds it.
+    pub fn noted(home: &Path) -> Option<String> {
+        let file = File::open(home.join("lock")).ok()?;
+        let mut lines = String::new();
+        file.take(NOTE).read_to_string(&mut lines).ok()?;
+        let noted = lines.lines().nth(1).unwrap_or_default().to_owned();
+        Self::is_held(home).then_some(noted)
     }
 
     /// Whether somebody holds the home at this moment.

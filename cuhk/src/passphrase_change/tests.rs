@@ -109,6 +109,32 @@ fn a_backup_holds_keys_under_one_passphrase_and_the_doctor_sees_what_is_not_fini
     assert!(matches!(refused, Err(Error::KeysChanged)), "{refused:?}");
 }
 
+/// By no clock: which file it was.
+#[test]
+fn a_server_knows_the_keys_that_it_has_opened_whatever_their_times_are() {
+    let (_dir, home) = home();
+    let key = home.path(&key_name(CrlSigner::STUDENTS));
+    let touched = |seconds| {
+        let file = fs::File::options().append(true).open(&key).unwrap();
+        let time = std::time::SystemTime::now() + Duration::from_secs(seconds);
+        file.set_modified(time).unwrap();
+    };
+    require_known_to_server(&home).unwrap();
+    let mut lock = HomeLock::acquire(home.dir(), "cuhk").unwrap();
+    let (old, new) = ("correct horse", "another horse");
+    open_and_note(&home, &mut lock, || Issuers::unlock(&home, &random(old))).unwrap();
+    touched(3600);
+    require_known_to_server(&home).unwrap();
+    let change = prepare(&home, old, new).unwrap().unwrap();
+    change.commit(&home).unwrap();
+    let file = fs::File::options().append(true).open(&key).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let refused = require_known_to_server(&home).unwrap_err();
+    assert!(matches!(refused, Error::ServerOfEarlierPassphrase));
+    drop(lock);
+    require_known_to_server(&home).unwrap();
+}
+
 /// Before it has its name nothing has happened: what is left is a temporary file that nobody reads.
 #[test]
 fn a_passphrase_that_does_not_open_all_keys_changes_none() {

@@ -30,6 +30,21 @@ fn takes_a_home_that_was_let_go() {
 }
 
 #[test]
+fn tells_what_the_holder_has_noted_and_nothing_of_one_that_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(HomeLock::noted(home.path()), None);
+    let mut held = HomeLock::acquire(home.path(), "cuhk").unwrap();
+    assert_eq!(HomeLock::noted(home.path()).as_deref(), Some(""));
+    held.note(home.path(), "opened by the first key").unwrap();
+    let noted = HomeLock::noted(home.path());
+    assert_eq!(noted.as_deref(), Some("opened by the first key"));
+    drop(held);
+    assert_eq!(HomeLock::noted(home.path()), None);
+    let _next = HomeLock::acquire(home.path(), "cuhk").unwrap();
+    assert_eq!(HomeLock::noted(home.path()).as_deref(), Some(""));
+}
+
+#[test]
 fn tells_whether_a_home_is_held_without_getting_in_the_way() {
     let home = tempfile::tempdir().unwrap();
     assert!(!HomeLock::is_held(home.path()), "nobody ever held it");
