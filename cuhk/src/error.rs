@@ -97,6 +97,13 @@ pub enum Error {
     /// A passphrase is to be changed, and the new one is the old one.
     #[error("the new passphrase is the present one")]
     PassphraseUnchanged,
+    /// The passphrase was changed, but not all keys are at their places.
+    #[error("the new passphrase counts from now on, but not all keys are at their places yet")]
+    PassphraseChangeUnfinished {
+        /// What is in the way.
+        #[source]
+        source: Box<Error>,
+    },
     /// A key is to be made that the running server could not open.
     #[error(
         "the server that runs here was started before the passphrase was changed, or by an earlier build: it could \

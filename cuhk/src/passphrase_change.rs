@@ -96,12 +96,32 @@ impl Change {
     ///
     /// # Errors
     ///
-    /// [`Error::Local`].
+    /// [`Error::Local`] if nothing was changed, [`Error::PassphraseChangeUnfinished`] if it was.
     pub(crate) fn commit(&self, home: &Home) -> Result<(), Error> {
         // Names and texts: it can always be written.
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        write_atomic(&home.path(PENDING), &json, 0o600)?;
-        finish(home.dir()).map(drop)
+        match write_atomic(&home.path(PENDING), &json, 0o600) {
+            // It has its name, and nobody knows whether a power cut takes that away.
+            Err(source) if is_pending(home.dir()) => Err(unfinished(source.into())),
+            written => written.map_err(Error::from),
+        }?;
+        self.place(home.dir())
+    }
+
+    /// Copies the keys to their places, and ends the change.
+    fn place(&self, home: &Path) -> Result<(), Error> {
+        for (name, pem) in &self.keys {
+            let placed = write_atomic(&home.join(name), pem.as_bytes(), 0o600);
+            placed.map_err(|source| unfinished(source.into()))?;
+        }
+        let file = home.join(PENDING);
+        let removed = match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(draft::file("remove", &file)(error))
+            }
+            _ => draft::sync_parent(&file),
+        };
+        removed.map_err(unfinished)
     }
 
     /// Names are taken from nobody else: a file here stays within the home.
@@ -128,22 +148,21 @@ impl Change {
 ///
 /// # Errors
 ///
-/// [`Error::Local`]; [`Error::Certificates`] if the file is none of ours.
+/// [`Error::PassphraseChangeUnfinished`]; [`Error::Local`] if the file cannot be read, [`Error::Certificates`]
+/// if it is none of ours.
 pub(crate) fn finish(home: &Path) -> Result<bool, Error> {
     let file = home.join(PENDING);
     if !file.exists() {
         return Ok(false);
     }
-    for (name, pem) in Change::read(&file)?.keys {
-        write_atomic(&home.join(name), pem.as_bytes(), 0o600)?;
-    }
-    match fs::remove_file(&file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(draft::file("remove", &file)(error));
-        }
-        _ => draft::sync_parent(&file)?,
-    }
+    Change::read(&file)?.place(home)?;
     Ok(true)
+}
+
+fn unfinished(source: Error) -> Error {
+    Error::PassphraseChangeUnfinished {
+        source: Box::new(source),
+    }
 }
 
 /// [`finish`], for who has no turn: waits for whoever is at it.

@@ -1,6 +1,8 @@
 //! The passphrases of CUHK's keys are changed when somebody leaves who knows them.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use expectrl::{Eof, Expect, Session};
 
@@ -195,6 +197,58 @@ fn whoever_knew_the_passphrase_opens_no_key_and_no_later_backup_with_it() {
         (by("issuers.pass"), by("new.pass"))
     });
     assert_eq!(opened, [(true, false), (false, true)]);
+}
+
+/// Runs a program to whom a directory is of a disk that cannot be written.
+const FROZEN: &str = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@""#;
+
+fn on_frozen(dir: &Path, command: &Command) -> Ran {
+    let mut frozen = Command::new("unshare");
+    frozen.args(["-rm", "sh", "-c", FROZEN]).arg(dir);
+    frozen.arg(command.get_program()).args(command.get_args());
+    frozen.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    Ran::of(frozen.current_dir(command.get_current_dir().unwrap_or(dir)))
+}
+
+#[test]
+fn a_change_that_could_not_be_finished_counts_and_the_server_that_finishes_it_knows_the_keys() {
+    let office = Office::open();
+    let campus = &office.0;
+    let services = campus.path("cuhk.home/issuers/services");
+    let mut probe = Command::new("true");
+    if on_frozen(&services, probe.current_dir(campus.path("."))).exit != Some(0) {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"));
+        return;
+    }
+    let told = on_frozen(&services, &campus.command("cuhk", &CHANGE));
+    for words in [
+        "the new passphrase counts from now on",
+        "keep the new passphrase",
+    ] {
+        assert!(told.stderr.contains(words), "{told:#?}");
+    }
+    assert!(campus.path("cuhk.home/passphrase-change.json").exists());
+
+    let mut cuhk = office.serve("cuhk.home", "new.pass");
+    assert!(!campus.path("cuhk.home/passphrase-change.json").exists());
+    let again = campus.cuhk(&CHANGE).succeeded().stdout;
+    assert!(again.contains("nothing changed"), "{again}");
+    let passphrases = [
+        "--passphrase-file",
+        "new.pass",
+        "--root-passphrase-file",
+        "root.pass",
+    ];
+    let rotate = ["keys", "rotate", "services"];
+    campus
+        .cuhk(&[&rotate[..], &passphrases].concat())
+        .succeeded();
+    office.enrols(&cuhk, "1155000001");
+    assert!(cuhk.stop().success());
 }
 
 /// `cuhk root passphrase`

@@ -30,6 +30,10 @@ impl Error {
                 "nothing was changed; put the new passphrase where `serve` reads it (--passphrase-file, or the file of \
                  LoadCredential), start the server again, then do the same again"
             }
+            Self::PassphraseChangeUnfinished { .. } => {
+                "keep the new passphrase, and the old one until it is done; mend that (a full disk: make room), then \
+                 type the same again or start `cuhk serve` with the new one: each finishes it first"
+            }
             Self::KeysChanged => "no backup was written; do the same again",
             Self::InitialisedOtherwise { .. } => {
                 "for another CUHK name a new directory with --home; names, addresses and the public \
@@ -210,9 +214,13 @@ impl Error {
         match (self, self.disk()) {
             (Self::LogDamaged { path, mending, .. }, _) => Some(mending.remedy(path)),
             (Self::Storage(error), Some(Disk::ReadOnly)) => error.remedy(),
-            (Self::NoRoomToCompact { .. } | Self::ImportUnfinished { .. }, _) | (_, None) => {
-                self.remedy().map(str::to_owned)
-            }
+            (
+                Self::NoRoomToCompact { .. }
+                | Self::ImportUnfinished { .. }
+                | Self::PassphraseChangeUnfinished { .. },
+                _,
+            )
+            | (_, None) => self.remedy().map(str::to_owned),
             (_, Some(disk)) => Some(disk.remedy().to_owned()),
         }
     }
@@ -221,7 +229,9 @@ impl Error {
     fn disk(&self) -> Option<Disk> {
         match self {
             Self::NoRoomToCompact { .. } => return Some(Disk::Full),
-            Self::ImportUnfinished { source, .. } => return source.disk(),
+            Self::ImportUnfinished { source, .. } | Self::PassphraseChangeUnfinished { source } => {
+                return source.disk();
+            }
             Self::Storage(error) if error.is_full() => return Some(Disk::Full),
             Self::Storage(error) if error.is_read_only() => return Some(Disk::ReadOnly),
             Self::Log(error) if error.is_full() => return Some(Disk::Full),
@@ -281,7 +291,9 @@ impl Error {
             Self::ImportRunning | Self::KeysChanged | Self::CeremonyRunning { .. } => {
                 scb_cli::exit::RETRY
             }
-            Self::ImportUnfinished { source, .. } => source.exit(),
+            Self::ImportUnfinished { source, .. } | Self::PassphraseChangeUnfinished { source } => {
+                source.exit()
+            }
             Self::Storage(error) if error.is_busy() => scb_cli::exit::RETRY,
             Self::Transport(scb_transport::Error::LogLevel(_))
             | Self::Certificates(
@@ -320,6 +332,7 @@ impl Error {
             Self::NotInForce(_) => "not_in_force",
             Self::PassphraseUnchanged => "passphrase_unchanged",
             Self::ServerOfEarlierPassphrase => "server_of_earlier_passphrase",
+            Self::PassphraseChangeUnfinished { .. } => "passphrase_change_unfinished",
             Self::KeysChanged => "keys_changed",
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::WrongRoot { .. } => "wrong_root",

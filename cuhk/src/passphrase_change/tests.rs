@@ -109,6 +109,34 @@ fn a_backup_holds_keys_under_one_passphrase_and_the_doctor_sees_what_is_not_fini
     assert!(matches!(refused, Err(Error::KeysChanged)), "{refused:?}");
 }
 
+#[test]
+fn a_change_that_has_happened_says_so_where_a_key_cannot_be_placed() {
+    let (_dir, home) = home();
+    let (old, new) = ("correct horse", "another horse");
+    let change = prepare(&home, old, new).unwrap().unwrap();
+    let (place, away) = (home.path("issuers/services"), home.path("away"));
+    fs::rename(&place, &away).unwrap();
+    let told = change.commit(&home).unwrap_err();
+    assert!(
+        matches!(told, Error::PassphraseChangeUnfinished { .. }),
+        "{told:?}"
+    );
+    assert!(told.to_string().contains("new passphrase counts"), "{told}");
+    assert!(is_pending(home.dir()));
+    // As long as it cannot be finished every command about keys says the same.
+    let told = finish(home.dir()).unwrap_err();
+    assert!(matches!(told, Error::PassphraseChangeUnfinished { .. }));
+    fs::rename(&away, &place).unwrap();
+    finish_begun(home.dir()).unwrap();
+    Issuers::unlock(&home, &random(new)).unwrap();
+
+    // Where it cannot begin nothing was changed.
+    let other = prepare(&home, new, "third horse").unwrap().unwrap();
+    fs::remove_dir_all(home.dir()).unwrap();
+    let told = other.commit(&home).unwrap_err();
+    assert!(matches!(told, Error::Local(_)), "{told:?}");
+}
+
 /// By no clock: which file it was.
 #[test]
 fn a_server_knows_the_keys_that_it_has_opened_whatever_their_times_are() {
