@@ -367,6 +367,9 @@ fn migrations() -> Migrations<'static> {
             include_str!("store/migrations/0022_corrected_clock.sql"),
             |transaction: &Transaction<'_>| RevocationLists::date_all(transaction),
         ),
+        M::up(include_str!(
+            "store/migrations/0023_removed_by_questions.sql"
+        )),
     ])
 }
 
@@ -398,6 +401,24 @@ mod tests {
     #[test]
     fn migrations_are_valid() {
         migrations().validate().unwrap();
+    }
+
+    #[test]
+    fn what_was_pruned_before_there_was_a_column_for_it_is_known_to_be_of_then() {
+        let mut database = rusqlite::Connection::open_in_memory().unwrap();
+        migrations().to_version(&mut database, 22).unwrap();
+        let old = "INSERT INTO removed_questions VALUES (1, 70, 1000)";
+        database.execute(old, []).unwrap();
+        migrations().to_latest(&mut database).unwrap();
+        let log = Log::on(&database);
+        assert_eq!(log.removed_by_questions().unwrap(), 70);
+        let later = Removed {
+            below: 90,
+            before: convert::time(2000).unwrap(),
+        };
+        log.note_removed(later).unwrap();
+        assert_eq!(log.removed().unwrap(), Some(later));
+        assert_eq!(log.removed_by_questions().unwrap(), 70);
     }
 
     #[test]

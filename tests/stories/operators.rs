@@ -283,7 +283,7 @@ fn what_operators_did_is_in_the_log_that_blackboard_cosigns() {
     assert_eq!(found(&campus, "log-pruned").0, "ok");
     for last in ["max(number)", "max(number) + 1"] {
         let pruned = format!(
-            "INSERT OR REPLACE INTO removed_questions
+            "INSERT OR REPLACE INTO removed_questions (id, below, before)
              SELECT 1, {last}, unixepoch() - 200 * 86400 FROM log_entry"
         );
         database.execute(&pruned, []).unwrap();

@@ -22,6 +22,11 @@ const REWRITTEN: &str = "somebody who can write in this home has made them anew,
 const LOST: &str = "start `cuhk serve`, which enters the operations of now. If no old backup was restored here, somebody \
                     has removed entries from the database: compare it with the newest backups";
 
+const EARLIER: &str = "if a build of before 23 November 2026 has pruned here, it took the oldest of these entries with the \
+                       questions, and nothing is amiss: it is said until the operations that they held are pruned. If \
+                       none has, somebody who can write in this home has removed them: compare `cuhk operations list \
+                       --json` with the newest backups, each restored to a new place";
+
 pub(super) fn check(
     directory: &Path,
     records: &Records<'_>,
@@ -40,17 +45,16 @@ pub(super) fn check(
         None => "holds this home to none yet".to_owned(),
     };
     let seen = format!("{}; the issuance log {held}", counted(last, "operation"));
-    Ok(
-        match records.log().unknown_after(pin.as_ref(), published)? {
-            0 => Finding::ok(CHECK, seen),
-            unknown => {
-                let entries = counted(unknown, "entry");
-                let seen =
-                    format!("{seen}; after that it has {entries} of which nothing is known here");
-                Finding::warn(CHECK, seen, LOST)
-            }
-        },
-    )
+    let unknown = records.log().unknown_after(pin.as_ref(), published)?;
+    if unknown > 0 {
+        let entries = counted(unknown, "entry");
+        let seen = format!("{seen}; after that it has {entries} of which nothing is known here");
+        return Ok(Finding::warn(CHECK, seen, LOST));
+    }
+    Ok(match first_after_gap(records)? {
+        Some(first) => Finding::warn(CHECK, format!("{seen}; {}", missing(&first)), EARLIER),
+        None => Finding::ok(CHECK, seen),
+    })
 }
 
 /// Why the operations are not those of which the entries were made, or not as `cuhk prune` leaves them: that
@@ -59,13 +63,15 @@ fn doubt(records: &Records<'_>, tiles: &Tiles, now: UnixTime) -> Result<Option<S
     let operations = records.operations();
     let removed = operations.removed()?;
     let young = earlier(now, days(MIN_OPERATION_RETENTION_DAYS));
+    let by_questions = records.log().removed_by_questions()?;
     let (mut doubt, mut before) = (None, None::<Pin>);
     records.log().each_pin(|pin| {
         let found = match () {
-            () if !is_next(removed, before.as_ref(), &pin) => Some(format!(
-                "an entry of the issuance log about them, before entry {}, is not in the database",
-                pin.entry
-            )),
+            () if !is_next(removed, before.as_ref(), &pin)
+                && (before.is_some() || by_questions == 0) =>
+            {
+                Some(missing(&pin))
+            }
             () if !is_in_log(&pin, tiles)?
                 || operations.leads_to(pin.operations, &pin.chain)? == Some(false) =>
             {
@@ -96,6 +102,24 @@ fn doubt(records: &Records<'_>, tiles: &Tiles, now: UnixTime) -> Result<Option<S
         }),
     };
     Ok(doubt.or(last))
+}
+
+/// The first entry about them, if some before it are missing which an earlier build has removed.
+fn first_after_gap(records: &Records<'_>) -> Result<Option<Pin>, Error> {
+    let removed = records.operations().removed()?;
+    let mut first = None;
+    records.log().each_pin(|pin| {
+        first.get_or_insert(pin);
+        Ok(())
+    })?;
+    Ok(first.filter(|pin| !is_next(removed, None, pin)))
+}
+
+fn missing(pin: &Pin) -> String {
+    format!(
+        "an entry of the issuance log about them, before entry {}, is not in the database",
+        pin.entry
+    )
 }
 
 fn contradiction(pin: &Pin) -> String {

@@ -17,6 +17,11 @@ const FORGED: &str = "somebody who can write in this home says so to hide entrie
                       of the newest backups, each restored to a new place: `cuhk operations list --json`, and what \
                       students see with `student audit`";
 
+const EARLIER: &str = "if a build of before 23 November 2026 has pruned here, that may be so: it stopped at questions only, \
+                       and `cuhk prune` mends it as soon as what was passed over is as old. If none has, somebody who \
+                       can write in this home says so to hide entries: compare the entries with those of the newest \
+                       backups, each restored to a new place, with `cuhk operations list --json` and `student audit`";
+
 pub(super) fn check(records: &Records<'_>, now: UnixTime) -> Result<Finding, Error> {
     let Some(removed) = records.log().removed()? else {
         return Ok(Finding::ok(CHECK, "every entry since the first is kept"));
@@ -26,24 +31,38 @@ pub(super) fn check(records: &Records<'_>, now: UnixTime) -> Result<Finding, Err
         local_time(removed.before),
         removed.below
     );
-    Ok(match doubt(records, removed, now)? {
-        Some(doubt) => Finding::fail(CHECK, format!("it is said that {said}; {doubt}"), FORGED),
+    let told = |doubt| format!("it is said that {said}; {doubt}");
+    if let Some(doubt) = never(records, removed, now)? {
+        return Ok(Finding::fail(CHECK, told(doubt), FORGED));
+    }
+    let earlier = removed.below <= records.log().removed_by_questions()?;
+    Ok(match out_of_order(records, removed, now)? {
+        Some(doubt) if earlier => Finding::warn(CHECK, told(doubt), EARLIER),
+        Some(doubt) => Finding::fail(CHECK, told(doubt), FORGED),
         None => Finding::ok(CHECK, said),
     })
 }
 
-/// Why nobody has pruned that: neither what is younger than 100 days goes, nor what comes after something
-/// younger, nor the newest entry; and a log has no questions from before its first certificate.
-fn doubt(records: &Records<'_>, removed: Removed, now: UnixTime) -> Result<Option<String>, Error> {
+/// Why no build has pruned that: neither what is younger than 100 days goes, nor the newest entry.
+fn never(records: &Records<'_>, removed: Removed, now: UnixTime) -> Result<Option<String>, Error> {
     let log = records.log();
     let young = earlier(now, days(MIN_QUESTION_RETENTION_DAYS));
     if removed.before > young {
         let none = format!("none younger than {MIN_QUESTION_RETENTION_DAYS} days ever is");
         return Ok(Some(none));
     }
-    if removed.below >= log.size()? {
-        return Ok(Some("the newest entry never is".to_owned()));
-    }
+    let newest = removed.below >= log.size()?;
+    Ok(newest.then(|| "the newest entry never is".to_owned()))
+}
+
+/// Why no build of today has pruned that: nothing goes that comes after something younger; and a log has no
+/// questions from before its first certificate.
+fn out_of_order(
+    records: &Records<'_>,
+    removed: Removed,
+    now: UnixTime,
+) -> Result<Option<String>, Error> {
+    let log = records.log();
     if let Some((entry, at)) = log.passed_over(removed, now)? {
         let at = local_time(at);
         return Ok(Some(format!(
@@ -76,6 +95,10 @@ mod tests {
     }
 
     fn asked(store: &Store, day: u64) {
+        asked_at(store, day * DAY);
+    }
+
+    fn asked_at(store: &Store, at: u64) {
         let entry = move |place: Place| LogEntry::Verification {
             v: 1,
             subject: SID.to_owned(),
@@ -85,7 +108,7 @@ mod tests {
             nonce: Nonce::from_bytes([1; 16]),
             cert_sha256: Fingerprint::from_bytes([2; 32]),
             inactive: None,
-            at: day * DAY,
+            at,
         };
         let entered =
             store.write_blocking(move |records| records.log().append(&SID.parse()?, entry));
@@ -93,6 +116,10 @@ mod tests {
     }
 
     fn certified(store: &Store, day: u64) {
+        certified_at(store, day * DAY);
+    }
+
+    fn certified_at(store: &Store, at: u64) {
         let serial = Serial::random().unwrap();
         let entry = move |place: Place| LogEntry::Certificate {
             v: 1,
@@ -103,8 +130,8 @@ mod tests {
             serial,
             cert_sha256: Fingerprint::of(serial.as_bytes()),
             key_sha256: Fingerprint::of(serial.as_bytes()),
-            not_before: day * DAY,
-            not_after: (day + 30) * DAY,
+            not_before: at,
+            not_after: at + 30 * DAY,
         };
         let entered = store.write_blocking(move |records| {
             let number = records.log().append(&SID.parse()?, entry)?;
@@ -140,9 +167,13 @@ mod tests {
 
     /// As `cuhk prune` does, so many days later than the first of all.
     fn pruned(store: &Store, moment: u64, now: u64) {
+        pruned_before(store, at(moment), at(now));
+    }
+
+    fn pruned_before(store: &Store, moment: UnixTime, now: UnixTime) {
         let prune = move |records: &Records<'_>| {
             let log = records.log();
-            let removed = log.removal(at(moment), at(now), log.size()?)?;
+            let removed = log.removal(moment, now, log.size()?)?;
             for (number, _) in log.old(removed, 0, usize::MAX >> 1)? {
                 log.remove(number)?;
             }
@@ -159,7 +190,7 @@ mod tests {
                 "DROP TRIGGER IF EXISTS operation_is_kept; DELETE FROM operation;
                  DELETE FROM log_entry WHERE subject = 'cuhk/operations'",
             )?;
-            let said = "INSERT OR REPLACE INTO removed_questions VALUES (1, ?1, ?2)";
+            let said = "INSERT OR REPLACE INTO removed_questions VALUES (1, ?1, ?2, 0)";
             let of = (below.cast_signed(), (before * DAY).cast_signed());
             Ok::<_, Error>(connection.execute(said, of)?)
         };
@@ -200,6 +231,64 @@ mod tests {
         certified(&store, 998);
         forged(&store, 1, 850);
         fails(&store, "the first entry is of");
+    }
+
+    /// As migration 0023 does with a row that is there.
+    fn by_an_earlier_build(store: &Store) {
+        let marked = store.write_blocking(|records| {
+            let mark = "UPDATE removed_questions SET by_questions_below = below";
+            Ok::<_, Error>(records.connection().execute(mark, [])?)
+        });
+        assert_eq!(marked.unwrap(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_build_has_pruned_is_doubted_until_it_is_pruned_again() {
+        let (dir, store) = office();
+        certified(&store, 600);
+        for day in [610, 611] {
+            asked(&store, day);
+        }
+        // It passed over the certificate, and removed the entry about what an operator did.
+        certified(&store, 700);
+        suspended(&store, 700);
+        suspended(&store, 701);
+        let old = "DELETE FROM log_entry WHERE number IN (1, 4);
+                   INSERT INTO removed_questions (id, below, before) VALUES (1, 5, 650 * 86400)";
+        let remove = store.write_blocking(move |records| {
+            Ok::<_, Error>(records.connection().execute_batch(old)?)
+        });
+        remove.unwrap();
+        certified(&store, 998);
+        let log = dir.path().join("log");
+        let pins = || {
+            let log = log.clone();
+            let found =
+                store.read_blocking(move |records| operations::check(&log, records, at(TODAY)));
+            found.unwrap()
+        };
+        fails(&store, "entry 3 is of");
+        assert_eq!(pins().outcome, Outcome::Fail);
+
+        by_an_earlier_build(&store);
+        let warned = found(&store);
+        assert_eq!(warned.outcome, Outcome::Warn, "{warned:?}");
+        assert!(warned.seen.contains("entry 3 is of"), "{warned:?}");
+        let warned = pins();
+        assert_eq!(warned.outcome, Outcome::Warn, "{warned:?}");
+        assert!(warned.seen.contains("is not in the database"), "{warned:?}");
+
+        // By the rule of today, once that is old.
+        pruned(&store, 850, TODAY);
+        assert!(is_ok(&store), "{:?}", found(&store));
+        assert_eq!(pins().outcome, Outcome::Warn, "what is gone is gone");
+        // What nobody has pruned in whatever build is no better for it.
+        forged(&store, 7, 850);
+        by_an_earlier_build(&store);
+        fails(&store, "the newest entry never is");
+        forged(&store, 5, 999);
+        by_an_earlier_build(&store);
+        fails(&store, "none younger than 100 days ever is");
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl OldQuestions {
         })
     }
 
-    /// Removes them, the oldest first. Who is interrupted goes on the next time.
+    /// Removes them, the oldest first. Who is interrupted goes on the next time. Also where nothing is left to go
+    /// it is noted how far all is old by now: what earlier builds passed over is, some day.
     ///
     /// # Errors
     ///
@@ -85,10 +86,12 @@ impl OldQuestions {
     /// [`Error::Storage`].
     pub(crate) fn remove(&self) -> Result<(), Error> {
         let removed = self.removed;
-        let first = self
-            .store
-            .read_blocking(move |records| records.log().old(removed, 0, 1))?;
-        if first.is_empty() {
+        let nothing = self.store.read_blocking(move |records| {
+            let log = records.log();
+            let first = log.old(removed, 0, 1)?;
+            Ok::<_, Error>(first.is_empty() && log.removed()?.is_none_or(|noted| noted == removed))
+        })?;
+        if nothing {
             return Ok(());
         }
         let note = move |records: &crate::store::Records<'_>| records.log().note_removed(removed);
@@ -265,6 +268,24 @@ mod tests {
         authority.ask(2001, 1);
         assert_eq!(authority.publish(), 20_001, "the log itself is whole");
         assert_eq!(authority.find(2000).unwrap().count, 1);
+    }
+
+    #[test]
+    fn how_far_all_is_old_is_noted_also_where_nothing_is_left_to_go() {
+        let authority = Authority::new();
+        authority.ask(1, 100);
+        authority.publish();
+        let before = |day| {
+            authority.find(day).unwrap().remove().unwrap();
+            let removed = authority
+                .store
+                .read_blocking(|records| records.log().removed());
+            removed.unwrap().map(|removed| removed.before)
+        };
+        assert_eq!(before(1), None, "nothing was ever removed");
+        assert_eq!(before(400), Some(from_seconds(400 * DAY)));
+        assert_eq!(before(500), Some(from_seconds(500 * DAY)));
+        assert_eq!(before(450), Some(from_seconds(500 * DAY)));
     }
 
     #[test]

@@ -76,6 +76,21 @@ impl Log<'_> {
         .transpose()
     }
 
+    /// All that an earlier build has removed has a smaller number in the log: entries about what operators did
+    /// as well, and beyond young entries that are no questions. 0 if none has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RecordInvalid`].
+    pub(crate) fn removed_by_questions(&self) -> Result<u64, Error> {
+        let below: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT by_questions_below FROM removed_questions")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        below.map_or(Ok(0), convert::number)
+    }
+
     /// What would be removed `now` if every question from before `moment` went that is among the
     /// first `public` entries. The last of these stays, so that there is one to compare with the
     /// tiles; and so does everything from the first younger entry on, whatever it is about, also if the
@@ -172,7 +187,10 @@ impl Log<'_> {
     /// [`Error::Storage`].
     pub fn note_removed(&self, removed: Removed) -> Result<(), Error> {
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO removed_questions VALUES (1, ?1, ?2)")?
+            .prepare_cached(
+                "INSERT INTO removed_questions (id, below, before) VALUES (1, ?1, ?2)
+                 ON CONFLICT (id) DO UPDATE SET below = excluded.below, before = excluded.before",
+            )?
             .execute(params![
                 convert::integer(removed.below),
                 convert::seconds(removed.before)
