@@ -292,6 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_of_a_clock_that_was_ahead_for_some_minutes_bounds_what_is_pruned() {
+        let (_dir, store) = office();
+        certified(&store, 100);
+        for day in [101, 102, 300] {
+            asked(&store, day);
+        }
+        // Half an hour before what is pruned ends, and half an hour after that: the clock was set right.
+        let (minutes, moment) = (30 * 60, 400 * DAY);
+        certified_at(&store, moment + minutes);
+        asked_at(&store, moment - minutes);
+        asked_at(&store, moment + 1);
+        asked_at(&store, moment + 2);
+        let before = UnixTime::since_unix_epoch(Duration::from_secs(moment));
+        pruned_before(&store, before, at(TODAY));
+        let gone = store.read_blocking(|records| records.log().removed());
+        assert_eq!(gone.unwrap().unwrap().below, 4);
+        assert!(is_ok(&store), "{:?}", found(&store));
+    }
+
+    #[test]
     fn what_was_pruned_is_in_order_also_where_a_clock_was_ahead() {
         let (_dir, store) = office();
         certified(&store, 100);

@@ -24,12 +24,17 @@ const DATED: &str =
     coalesce(json_extract(content, '$.at'), json_extract(content, '$.not_before')) AS at
     FROM log_entry WHERE content IS NOT NULL";
 
-/// The first entry that is not older than `?1`. A certificate, and what a clock that was ahead has dated
-/// beyond `?2`, which is now, is as old as the questions after it say: older, if one of them is.
+/// The first entry that is not older than `?1`. What a clock that was ahead has dated beyond `?2`, which is
+/// now, is as old as the questions after it say: older, if one of them is. So is a certificate, if one that
+/// was made after it is dated more than an hour (`?3`) before it: who looks later sees by nothing else that
+/// the clock was ahead.
 const FIRST_YOUNG: &str = "SELECT number FROM dated
     WHERE at >= ?1 AND (at <= ?2 AND NOT is_certificate OR number > (
         SELECT coalesce(max(number), -1) FROM dated
-        WHERE at < ?1 AND NOT is_certificate AND NOT is_pin))
+        WHERE at < ?1 AND NOT is_certificate AND NOT is_pin)
+    OR is_certificate AND NOT EXISTS (
+        SELECT 1 FROM dated AS next
+        WHERE next.number > dated.number AND NOT next.is_pin AND next.at < dated.at - ?3))
     ORDER BY number LIMIT 1";
 
 /// The first of the entries below `?1` that is from between `?2` and `?3`, unless the clock was ahead when
@@ -105,9 +110,14 @@ impl Log<'_> {
             .prepare_cached(&format!(
                 "WITH dated AS NOT MATERIALIZED ({DATED}) {FIRST_YOUNG}"
             ))?
-            .query_row([convert::seconds(moment), convert::seconds(now)], |row| {
-                row.get(0)
-            })
+            .query_row(
+                [
+                    convert::seconds(moment),
+                    convert::seconds(now),
+                    OUT_OF_ORDER,
+                ],
+                |row| row.get(0),
+            )
             .optional()?;
         let young = young.map_or(Ok(u64::MAX), convert::number)?;
         let below = young.min(public.saturating_sub(1));

@@ -166,8 +166,8 @@ fn issue(records: &Records<'_>, subject: &Subject) -> Result<Serial, Error> {
         serial,
         cert_sha256: Fingerprint::of(serial.as_bytes()),
         key_sha256: Fingerprint::of(serial.as_bytes()),
-        not_before: 1000,
-        not_after: 2000,
+        not_before: 90,
+        not_after: 1090,
     };
     records.log().insert(subject, Some(&serial), entry)?;
     Ok(serial)
