@@ -15,13 +15,27 @@ fn submit(machines: &Machines, assignment: &str, more: &[&str], text: &str) -> R
     machines.on(SIDS[0], &[&submit[..], &place, more].concat())
 }
 
-#[test]
-fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
+fn with_lab_2() -> Machines {
     let machines = Machines::new();
     let due = at(DAY);
     let add =
         format!("assignment add --course SANDBOX --title Lab-2 --group-size 1..3 --due {due}");
     teacher(&machines.campus, &add).succeeded();
+    machines
+}
+
+/// Writes another due time into the row of this assignment's rules.
+fn alter(machines: &Machines, assignment: &str) {
+    let database = machines.campus.path().join("blackboard/blackboard.db");
+    let sql = "UPDATE rules SET rules = json_set(rules, '$.due', '2026-01-01T00:00:00Z') \
+               WHERE assignment = ?";
+    let database = Connection::open(database).unwrap();
+    assert_eq!(database.execute(sql, [assignment]).unwrap(), 1);
+}
+
+#[test]
+fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
+    let machines = with_lab_2();
     let with = ["--with", &SIDS[1..].join(",")];
     let propose = |assignment: &str, text: &str| {
         let proposed = submit(&machines, assignment, &with, text);
@@ -31,11 +45,7 @@ fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
     for assignment in ["lab", "lab-2"] {
         submit(&machines, assignment, &[], "mine").succeeded();
     }
-    let database = machines.campus.path().join("blackboard/blackboard.db");
-    let sql = "UPDATE rules SET rules = json_set(rules, '$.due', '2026-01-01T00:00:00Z') \
-               WHERE assignment = 'lab-2'";
-    let database = Connection::open(database).unwrap();
-    assert_eq!(database.execute(sql, []).unwrap(), 1);
+    alter(&machines, "lab-2");
 
     // What waits: the other one is shown, with what counts now.
     let told = machines.on(SIDS[1], &["cosign"]).succeeded();
@@ -102,19 +112,8 @@ fn rules_that_were_altered_hold_back_nothing_of_another_assignment() {
 
 #[test]
 fn whoever_names_no_assignment_does_not_sign_for_another_one_than_the_one_that_is_held_back() {
-    let machines = Machines::new();
-    let due = at(DAY);
-    let add =
-        format!("assignment add --course SANDBOX --title Lab-2 --group-size 1..3 --due {due}");
-    teacher(&machines.campus, &add).succeeded();
-    let database = machines.campus.path().join("blackboard/blackboard.db");
-    let database = Connection::open(database).unwrap();
-    let alter = |assignment: &str| {
-        let sql = "UPDATE rules SET rules = json_set(rules, '$.due', '2026-01-01T00:00:00Z') \
-                   WHERE assignment = ?";
-        assert_eq!(database.execute(sql, [assignment]).unwrap(), 1);
-    };
-    alter("lab-2");
+    let machines = with_lab_2();
+    alter(&machines, "lab-2");
     let report = machines.report("mine");
     let submit = ["submit", "--ids", SIDS[0], &report];
     let json = ["--json"];
@@ -135,7 +134,7 @@ fn whoever_names_no_assignment_does_not_sign_for_another_one_than_the_one_that_i
     assert_eq!(told.succeeded().json()["assignment"], "lab");
 
     // Where all are held back, nothing else is said than that.
-    alter("lab");
+    alter(&machines, "lab");
     machines
         .on(SIDS[0], &[&submit[..], &json].concat())
         .refused(4, "rules_altered");
