@@ -338,14 +338,14 @@ fn what_a_root_signed_by_a_wrong_clock_is_not_put_to_use_and_says_which_clock_to
         }
         assert_eq!(campus.cuhk(&["keys", "list"]).succeeded().stdout, keys);
     };
-    let ahead = scb_protocol::from_seconds(SystemClock.now().as_secs() + 8 * 60 * 60);
+    let ahead = scb_protocol::from_seconds(SystemClock.now().as_secs() + 8 * 60 * 60 + 30);
 
     let asked = SigningRequest::from_json(&request("services")).unwrap();
     let answer = sign(&asked, &root, ahead).unwrap();
     fs::write(campus.path("answer.json"), answer.to_json()).unwrap();
     refused(&[
         "`services-2` counts only from",
-        "ahead by 7 h 59 min",
+        "ahead by 8 h 0 min",
         "keys sign-request",
     ]);
 
@@ -354,7 +354,7 @@ fn what_a_root_signed_by_a_wrong_clock_is_not_put_to_use_and_says_which_clock_to
     fs::write(campus.path("answer.json"), answer.to_json()).unwrap();
     refused(&[
         "counts only from",
-        "ahead by 7 h 59 min",
+        "ahead by 8 h 0 min",
         "keys sign-request",
     ]);
 

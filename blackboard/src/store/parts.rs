@@ -254,28 +254,51 @@ pub(super) fn uploads(
     place: &Place,
 ) -> Result<BTreeMap<StudentId, Upload>, Error> {
     let sql = format!(
-        "SELECT committed_at, upload_until, statement, log_index FROM ({}) \
+        "SELECT committed_at, upload_until, statement, log_index, submission FROM ({}) \
          UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
-         statement, signed_index FROM proposals \
+         statement, signed_index, submission FROM proposals \
          WHERE signed_at IS NOT NULL AND ended IS NULL \
          AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission) \
          ORDER BY 1, 4",
         commitment::OPEN
     );
     let mut query = connection.prepare_cached(&sql)?;
-    let rows = query.query_map([], |row| Ok((upload(row)?, row.get::<_, Vec<u8>>(2)?)))?;
+    let rows = query.query_map([], |row| {
+        let bytes = (row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 16]>(4)?);
+        Ok((upload(row)?, bytes))
+    })?;
     let mut uploads = BTreeMap::new();
     for row in rows {
-        let (upload, statement) = row?;
-        let Ok(statement) = Statement::parse(&statement) else {
-            continue;
+        let (upload, (statement, submission)) = row?;
+        let of_place = |statement: &Statement| {
+            statement.course == place.course && statement.assignment == place.assignment
         };
-        if statement.course == place.course && statement.assignment == place.assignment {
-            let members = statement.members.into_iter();
-            uploads.extend(members.map(|member| (member.sid, upload)));
-        }
+        let sids = match Statement::parse(&statement) {
+            Ok(statement) if of_place(&statement) => {
+                statement.members.into_iter().map(|one| one.sid).collect()
+            }
+            Ok(_) => Vec::new(),
+            // It was altered: the backlog still says whose it is.
+            Err(_) => in_backlog(connection, &submission, place)?,
+        };
+        uploads.extend(sids.into_iter().map(|sid| (sid, upload)));
     }
     Ok(uploads)
+}
+
+fn in_backlog(
+    connection: &Connection,
+    submission: &[u8; 16],
+    place: &Place,
+) -> Result<Vec<StudentId>, Error> {
+    let sql = "SELECT sid FROM backlog WHERE submission = ? AND course = ? AND assignment = ?";
+    let mut query = connection.prepare_cached(sql)?;
+    let [course, assignment] = key(place);
+    let rows = query.query_map(params![submission, course, assignment], |row| {
+        row.get::<_, String>(0)
+    })?;
+    rows.map(|row| row?.parse().map_err(|_| altered(place)))
+        .collect()
 }
 
 fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {

@@ -13,6 +13,7 @@ use super::group::Group;
 use super::proposals::{A, B, Machine, happened};
 use super::uploads::{again, interrupted};
 use super::withdrawals::{give_up, history};
+use crate::fsck::found;
 use crate::store::Store;
 use crate::store::closing::Closing;
 
@@ -198,7 +199,7 @@ async fn what_has_come_is_not_removed_nor_its_assignment_closed_because_of_a_row
     let uploads = campus.home.path("content/uploads");
     let come = uploads.join(submission.to_string());
     due(&campus, &store, 60);
-    for altered in [OF_ROWS[3], "upload_until = 0"] {
+    for altered in [OF_ROWS[3], "upload_until = 0", OF_ROWS[5]] {
         sql(&campus, &format!("UPDATE commitments SET {altered}"));
         // A server that starts removes what nobody can go on with.
         campus.stop().await;
@@ -212,6 +213,11 @@ async fn what_has_come_is_not_removed_nor_its_assignment_closed_because_of_a_row
     }
     let mut group = campus.three();
     (group.submission, group.report, group.members) = (submission, report, members);
+    // What somebody wrote is found, until the same statement comes again.
+    let damage = || found(&campus.home, None, campus.certs.now()).unwrap();
+    assert_ne!(damage(), []);
+    kept(&group).await;
+    assert_eq!(damage(), []);
     let receipt = again(&group).hand_in().await.unwrap();
     group.verify(&receipt);
 }
