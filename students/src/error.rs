@@ -16,7 +16,7 @@ use scb_protocol::statement::{
 };
 use scb_protocol::{Refusal, counted};
 
-use lists::{archive_refused, as_it_is, listed, not_handed_in, proposed, some_of};
+use lists::{archive_refused, as_it_is, listed, not_handed_in, proposed, several_open, some_of};
 pub(crate) use refused::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
     other_root, room_at,
@@ -464,19 +464,6 @@ fn in_course(course: &Option<Label>) -> String {
 pub(crate) fn places(open: &[OpenAssignment]) -> String {
     let name = |one: &OpenAssignment| format!("{}/{}", one.listed.course, one.listed.assignment);
     open.iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-fn several_open(open: &[OpenAssignment], held_back: &[Refusal]) -> String {
-    let others = held_back.iter().map(|why| why.sentence());
-    let others: Vec<_> = others.collect();
-    match (open.len(), &others[..]) {
-        (_, []) => format!("several assignments are open: {}", places(open)),
-        (_, others) => format!(
-            "open: {}; but another one may be meant, which is held back: {}",
-            places(open),
-            others.join("; ")
-        ),
-    }
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Lists of files and hashes in a sentence: no more of them than one line takes.
+//! Lists of files, hashes and assignments in a sentence: no more of them than one line takes.
 
 use scb_certs::Fingerprint;
 use scb_cli::printable;
@@ -6,7 +6,8 @@ use scb_protocol::Refusal;
 use scb_protocol::export::ExportError;
 use scb_protocol::statement::{FileEntry, Files};
 
-use super::other_root;
+use super::{other_root, places};
+use crate::OpenAssignment;
 
 /// `that of report.pdf is 3f…`: at most three files.
 pub(super) fn proposed(files: &Files) -> String {
@@ -66,5 +67,19 @@ pub(super) fn archive_refused(error: &ExportError) -> String {
             "it is under another root: {expected}; by another root than its own it says nothing"
         ),
         None => format!("{error}; as it is, the archive proves nothing"),
+    }
+}
+
+/// What is open, and why others that may be meant are not told.
+pub(super) fn several_open(open: &[OpenAssignment], held_back: &[Refusal]) -> String {
+    let others = held_back.iter().map(|why| why.sentence());
+    let others: Vec<_> = others.collect();
+    match (open.len(), &others[..]) {
+        (_, []) => format!("several assignments are open: {}", places(open)),
+        (_, others) => format!(
+            "open: {}; but another one may be meant, which is held back: {}",
+            places(open),
+            others.join("; ")
+        ),
     }
 }
