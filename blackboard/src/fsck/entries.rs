@@ -110,6 +110,8 @@ impl<'a> Entries<'a> {
             }
             Err(found) => {
                 self.unread = true;
+                // It may be what had opened it again.
+                self.closed = None;
                 report.damage("leaf_altered", &about, found)
             }
         }

@@ -56,9 +56,10 @@ pub(super) fn remedy(code: &str) -> &'static str {
              or put a backup of blackboard.db back"
         }
         "accepted_after_closing" => {
-            "whoever has an archive of before it was told that this could not be: keep this home as evidence, find \
-             out who wrote into its database, and put a backup of blackboard.db in its place. No archive of this log \
-             is final any more"
+            "whoever has an archive of before it was told that this could not be, and no archive of this log is final \
+             any more. If it is of before 23 November 2026, a build of then took files that were still coming when \
+             the archive was made: nothing is amiss. Else keep this home as evidence, find out who wrote into its \
+             database, and put a backup of blackboard.db in its place"
         }
         "log_backwards" => {
             "this machine's clock was set back while the server ran, or was ahead before: find out which, \

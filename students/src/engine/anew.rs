@@ -46,18 +46,17 @@ pub(super) fn make_way(
         return Err(refusal.into());
     };
     let submission = own.submission;
-    if let Some(rules) = &hand_in.rules {
-        if !rules.is_taken() {
-            return Err(refusal.into());
-        }
-        let here = members.iter().map(|member| &member.sid);
-        let late = rules.late_now(here.chain(hand_in.elsewhere));
-        if let (Some(standings), Consent::Withheld) = (late, hand_in.consent) {
-            return Err(Error::AnewIsLate {
-                submission,
-                standings,
-            });
-        }
+    // Without rules nobody knows what a new one would cost, and the old one is all there is of the old time.
+    let Some(rules) = hand_in.rules.as_ref().filter(|rules| rules.is_taken()) else {
+        return Err(refusal.into());
+    };
+    let here = members.iter().map(|member| &member.sid);
+    let late = rules.late_now(here.chain(hand_in.elsewhere));
+    if let (Some(standings), Consent::Withheld) = (late, hand_in.consent) {
+        return Err(Error::AnewIsLate {
+            submission,
+            standings,
+        });
     }
     observer(&Event::ProposedAnew { submission });
     pending::forget(&setup.home, |one| one.submission == submission)

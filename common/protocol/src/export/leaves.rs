@@ -358,6 +358,13 @@ impl Reading {
         self.closed.filter(|_| self.after.is_none())
     }
 
+    /// Whether an archive may name this entry as that end. Builds of before 23 November 2026 took a submission that was
+    /// accepted after an end for one that opens the log again, and named the next end: that is no forgery, but it
+    /// is not believed.
+    pub fn may_name_as_end(&self, named: Option<u64>) -> bool {
+        named == self.closed() || self.after.is_some() && named == self.closed
+    }
+
     /// The first submission that was accepted after the log was closed, if nothing had opened it again.
     pub fn accepted_after(&self) -> Option<AcceptedAfter> {
         self.after

@@ -115,11 +115,12 @@ impl<R: Read + Seek> Verifier<R> {
         policy: &WitnessPolicy,
     ) -> Result<VerifiedExport, String> {
         check_form(&mut self.archive)?;
-        let (head, trust) = self.head(roots)?;
+        let (mut head, trust) = self.head(roots)?;
         let (checkpoint, witnessed) = self.checkpoint(&head, &trust, policy)?;
         let reading = self.entries(&head, &checkpoint)?;
         self.bound(&head)?;
         self.submissions(&head, &reading, (roots, policy))?;
+        head.closed = reading.closed();
         Ok(VerifiedExport {
             head,
             unknown: reading.unknown_entries(),
@@ -218,21 +219,9 @@ impl<R: Read + Seek> Verifier<R> {
                 "its {size} entries with the root {root} are not those of the checkpoint"
             ));
         }
-        if let (Some(after), Some(_)) = (reading.accepted_after(), head.closed) {
-            let AcceptedAfter {
-                index,
-                number,
-                closed,
-            } = after;
-            return Err(format!(
-                "entry {index} accepts {number}, entry {closed} had closed the log, and nothing had opened it again: \
-                 it is not final, whatever {} says",
-                file::HEAD
-            ));
-        }
-        let told = (head.entries, head.accepted, head.closed, head.lost);
-        let (accepted, lost) = (reading.accepted(), reading.lost_entries());
-        if told != (tree.size, accepted, reading.closed(), lost) {
+        let told = (head.entries, head.accepted, head.lost);
+        let counted = (tree.size, reading.accepted(), reading.lost_entries());
+        if told != counted || !reading.may_name_as_end(head.closed) {
             return Err(format!(
                 "{} says other numbers than the entries",
                 file::HEAD

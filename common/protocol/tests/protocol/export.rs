@@ -255,6 +255,12 @@ fn both_tell_what_was_accepted_after_the_log_was_closed_and_believe_no_end_of_it
             assert!(taken, "{said}");
             let (end, said): (Option<u64>, Option<String>) = serde_json::from_str(&said).unwrap();
             assert_eq!(end, reading.closed());
+            let ((_, named), ends) = (of_entries(&lines, "[7]").unwrap(), [0, 1, 2, 3, 4]);
+            let named: Option<u64> = serde_json::from_str(&named).unwrap();
+            for may_end in ends.map(Some).into_iter().chain([None]) {
+                let theirs = [end, named].contains(&may_end);
+                assert_eq!(reading.may_name_as_end(may_end), theirs, "{may_end:?}");
+            }
             let named = after.map(|one| {
                 let AcceptedAfter {
                     index,
@@ -276,6 +282,9 @@ fn both_tell_what_was_accepted_after_the_log_was_closed_and_believe_no_end_of_it
     assert_eq!(told(before), (None, Some(2)));
     let after = vec![one(), Some(closed(0)), late(), Some(closed(1))];
     assert_eq!(told(after), (Some((2, 1)), None), "nor the later one");
+    // It may be named, as builds of before did, and what is no end at all may not.
+    let after = vec![one(), Some(closed(0)), late()];
+    assert_eq!(told(after), (Some((2, 1)), None));
     for opened in [Some(rules()), Some(committed(2)), None] {
         let known = opened.is_some();
         let entries = vec![one(), Some(closed(0)), opened, late(), Some(closed(1))];
