@@ -155,7 +155,10 @@ fn three_machines_sign_one_report_and_all_get_the_same_receipt() {
             .contains("結論       收據驗證通過，但並非此檔案的收據"),
         "{refused:#?}"
     );
-    assert!(refused.stderr.contains("並非提交的檔案"), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("並非以此名提交的檔案"),
+        "{refused:#?}"
+    );
     let report = machines.report("our report");
     // What counts is the entry of the last signature; the log holds it, too.
     assert!(!ours.contains("is NOT in it"), "{ours}");

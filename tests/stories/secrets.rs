@@ -54,7 +54,14 @@ fn no_program_takes_a_secret_as_an_argument() {
         let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         flags.extend(words.filter_map(|word| Some(word.strip_prefix("--")?.to_owned())));
     }
-    let harmless = ["codes", "codes-out", "code-out", "code-file", "same-key"];
+    let harmless = [
+        "codes",
+        "codes-out",
+        "replace-codes",
+        "code-out",
+        "code-file",
+        "same-key",
+    ];
     let secret = |flag: &&String| {
         let names = |what| flag.split('-').any(|word| word == what);
         let secrets = [
