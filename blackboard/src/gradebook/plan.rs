@@ -104,13 +104,14 @@ impl Plan {
         let parts = Parts::of(desk, place, rows.keys(), late.book())?;
         let own: BTreeSet<StudentId> = rows.keys().cloned().collect();
         let (mut due, differing) = plan.with_groups(rows, &parts, command.groups);
-        plan.refuse_differing((desk, place), (differing, excused), command.not_listed_yet)?;
+        let before = desk.store.grades(place)?;
+        let has_one = |sid: &StudentId| excused.contains(sid) || before.contains_key(sid);
+        plan.refuse_differing((desk, place), (differing, has_one), command.not_listed_yet)?;
         if !command.not_listed_yet {
             plan.leave_out((desk, place), (&mut due, &own), &parts)?;
         }
         // Nor does anybody who is excused get what his group gets.
         due.retain(|sid, _| !excused.contains(sid));
-        let before = desk.store.grades(place)?;
         for (sid, due) in due {
             let there = before.get(&sid).map(|graded| &graded.grade);
             let grader = command.grader.clone();
@@ -281,11 +282,12 @@ impl Plan {
         (due, differing)
     }
 
-    /// Where members of a group have different grades and another one has no row, nobody can say what he is to get.
+    /// Where members of a group have different grades and another one has no row, nobody can say what he is to get,
+    /// unless he has a grade, which stays, or is to get none.
     fn refuse_differing(
         &mut self,
         (desk, place): (&Desk, &Place),
-        (differing, excused): (Vec<Differing>, &[StudentId]),
+        (differing, has_one): (Vec<Differing>, impl Fn(&StudentId) -> bool),
         all_are_right: bool,
     ) -> Result<(), Error> {
         for Differing {
@@ -294,7 +296,7 @@ impl Plan {
             mut without,
         } in differing
         {
-            without.retain(|sid| !excused.contains(sid));
+            without.retain(|sid| !has_one(sid));
             if !all_are_right {
                 for (sid, _) in desk.store.unmet(place, without.clone())? {
                     without.retain(|one| *one != sid);

@@ -26,6 +26,9 @@ const TERM_AHEAD: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 const WITHDRAWN: &str = "withdrawal";
 
+const SIGN_LISTS: &str =
+    "cuhk root sign-crl; with the root on another machine: cuhk keys request lists --out FILE";
+
 const RESTORE: &str = "stop the server and restore the newest backup: cuhk restore FILE --home NEW";
 
 pub(super) fn check(home: &Home, now: UnixTime) -> Vec<Finding> {
@@ -169,7 +172,7 @@ fn withdrawn(home: &Home, store: &Store) -> Result<Option<Finding>, Error> {
                 "the root's revocation list does not name what was withdrawn: {}",
                 names.join(", ")
             ),
-            "cuhk root sign-crl; with the root on another machine: cuhk keys request lists --out FILE",
+            SIGN_LISTS,
         )
     }))
 }
@@ -274,7 +277,7 @@ fn list(
     let by_hand = signer.kind() == AuthorityKind::Root;
     let (ahead, mend) = match by_hand {
         true if has_ended(home, signer, now) => (AHEAD, ROOT_ENDED),
-        true => (AHEAD, "cuhk root sign-crl"),
+        true => (AHEAD, SIGN_LISTS),
         false => (
             LIST_AHEAD,
             "start `cuhk serve`, which signs it; if it runs, see its log",

@@ -10,8 +10,8 @@ const MAX_TEXT: usize = 200;
 pub(super) fn student_id(text: &str) -> Result<StudentId, String> {
     if has_fraction(text) {
         return Err(
-            "a spreadsheet has made a number of the student ID, with \".0\" at its end: save the \
-             column as text"
+            "a spreadsheet has made a number of the student ID, with a fraction such as \".0\" at its \
+             end: save the column as text"
                 .to_owned(),
         );
     }
@@ -36,10 +36,11 @@ fn is_rounded(text: &str) -> bool {
     })
 }
 
-/// `1155000001.0`: what pandas and some spreadsheets make of a column of whole numbers with a gap in it.
+/// `1155000001.0` and `.00`: what pandas and spreadsheets make of a column of numbers.
 fn has_fraction(text: &str) -> bool {
-    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    text.strip_suffix(".0").is_some_and(is_number)
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+    let parts = text.split_once('.');
+    parts.is_some_and(|(whole, rest)| !whole.is_empty() && is_number(whole) && is_number(rest))
 }
 
 /// Looks at a text that goes into code sheets and onto screens.

@@ -302,4 +302,7 @@ fn where_members_of_a_group_differ_nobody_is_left_without_a_grade_unnamed_and_no
     let groups = teacher.listed().into_iter().map(|[.., group]| group);
     let groups: Vec<_> = groups.collect();
     assert_eq!(groups, ["8", "8", "8"]);
+    // Who has a grade already keeps it.
+    let told = teacher.import_for_groups("sid,grade\n1155000001,7\n1155000002,9\n", &[]);
+    assert_eq!(changed(&told), owned(&[("1155000001", "7")]));
 }
