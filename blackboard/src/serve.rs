@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::sweeping::{ClockTrust, keep_sweeping, lapse, sweep, sweep_uploads};
+use self::sweeping::{ClockTrust, end_what_is_over, keep_sweeping, sweep};
 use self::tls::TlsMaker;
 use crate::authority::{
     Authority, Clocks, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
@@ -130,8 +130,7 @@ impl Server {
         let mut clock_trust = ClockTrust::since_last_number(&register);
         if clock_trust.believes(&register, clock.now()) {
             sweep(&register, &content);
-            sweep_uploads(&register, &content, clock.now());
-            lapse(&register, clock.now());
+            end_what_is_over(&register, &content, clock.now());
         }
         let shared = Arc::new(Shared {
             policy: Arc::new(policy),

@@ -30,13 +30,13 @@ pub(crate) struct Unfinished(Notify);
 
 impl Unfinished {
     /// For whoever is about to complete something: however that ends, it is looked at afterwards.
-    pub(super) fn left_over(self: &Arc<Self>) -> LeftOver {
+    pub(crate) fn left_over(self: &Arc<Self>) -> LeftOver {
         LeftOver(Arc::clone(self))
     }
 }
 
 /// Tells when it is dropped.
-pub(super) struct LeftOver(Arc<Unfinished>);
+pub(crate) struct LeftOver(Arc<Unfinished>);
 
 impl Drop for LeftOver {
     fn drop(&mut self) {

@@ -80,7 +80,7 @@ pub(super) fn sweep(register: &Register, content: &ContentStore) {
 
 /// Removes what came of uploads that nobody can go on with any more. Whoever is sending when the
 /// time is over has a little more.
-pub(super) fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
+fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
     let past = from_seconds(now.as_secs().saturating_sub(SENDING.as_secs()));
     match register.sweep_uploads(content, past) {
         Ok(0) => {}
@@ -89,13 +89,18 @@ pub(super) fn sweep_uploads(register: &Register, content: &ContentStore, now: Un
     }
 }
 
-/// Enters which proposals nobody can sign any more.
-pub(super) fn lapse(register: &Register, now: UnixTime) {
+/// Enters which proposals nobody can sign any more, and removes what came of uploads that are over. In this order:
+/// the first puts right what the second goes by, and without it nothing is removed.
+pub(super) fn end_what_is_over(register: &Register, content: &ContentStore, now: UnixTime) {
     match register.lapse_proposals(now) {
         Ok(0) => {}
         Ok(lapsed) => tracing::info!("{lapsed} proposals were not signed by everybody in time"),
-        Err(error) => tracing::warn!("it was not entered which proposals have lapsed: {error}"),
+        Err(error) => {
+            tracing::warn!("it was not entered which proposals have lapsed: {error}");
+            return;
+        }
     }
+    sweep_uploads(register, content, now);
 }
 
 /// Does so from time to time.
@@ -107,10 +112,9 @@ pub(super) async fn keep_sweeping(shared: Arc<Shared>, mut trust: ClockTrust) {
         if !trust.believes(&register, now) {
             continue;
         }
-        let swept = spawn_blocking(move || {
-            lapse(&register, now);
-            sweep_uploads(&register, &content, now);
-        });
+        // Rows that are put right, here or where an assignment was to be closed, may show that something is complete.
+        let _left = shared.unfinished.left_over();
+        let swept = spawn_blocking(move || end_what_is_over(&register, &content, now));
         if swept.await.is_err() {
             return;
         }

@@ -8,8 +8,8 @@ use scb_protocol::statement::Statement;
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys, from_seconds};
 
 use super::{
-    Error, Place, Store, arrival, as_integer, assignments, extensions, log, parts, revocation,
-    witnessed,
+    Error, Place, Store, arrival, as_integer, assignments, extensions, log, parts, proposals,
+    revocation, witnessed,
 };
 
 /// Whether more may come for an assignment.
@@ -132,11 +132,15 @@ fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
     if last.is_none_or(|last| now <= last) {
         return Ok(Closing::TakenUntil(last));
     }
-    let uploads = parts::uploads(transaction, place)?;
-    if uploads.values().any(|upload| upload.until.is_none()) {
+    // Nothing is closed by the word of one row.
+    proposals::put_right(transaction)?;
+    // Each counts, also where its members have signed something else since.
+    let uploads = parts::all_uploads(transaction, place)?;
+    let untils: Option<Vec<_>> = uploads.iter().map(|(upload, _)| upload.until).collect();
+    let Some(untils) = untils else {
         return Ok(Closing::Completing);
-    }
-    let until = uploads.values().filter_map(|upload| upload.until).max();
+    };
+    let until = untils.into_iter().max();
     if let Some(until) = until.filter(|until| *until >= stored(now)) {
         return Ok(match until >= now {
             true => Closing::UploadUntil(until),

@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{Counts, Detachment, Rulebook};
-use scb_protocol::statement::{Label, Statement, SubmissionNumber};
+use scb_protocol::statement::{Label, Statement, SubmissionId, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
 use super::{Error, Place, Store, Summary, assignments, commitment, courses, extensions, rows};
@@ -249,16 +249,23 @@ fn part(
     Ok(part)
 }
 
-pub(super) fn uploads(
+fn uploads(connection: &Connection, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
+    let all = all_uploads(connection, place)?.into_iter();
+    let of_each =
+        |(upload, sids): (Upload, Vec<StudentId>)| sids.into_iter().map(move |sid| (sid, upload));
+    Ok(all.flat_map(of_each).collect())
+}
+
+/// Everything that was signed and has not come to its end, in order, and whose it is, as far as that can be read.
+pub(super) fn all_uploads(
     connection: &Connection,
     place: &Place,
-) -> Result<BTreeMap<StudentId, Upload>, Error> {
+) -> Result<Vec<(Upload, Vec<StudentId>)>, Error> {
     let sql = format!(
         "SELECT committed_at, upload_until, statement, log_index, submission FROM ({}) \
          UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
          statement, signed_index, submission FROM proposals \
-         WHERE signed_at IS NOT NULL AND ended IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission) \
+         WHERE signed_at IS NOT NULL AND ended IS NULL AND {UNANSWERED} \
          ORDER BY 1, 4",
         commitment::OPEN
     );
@@ -267,38 +274,48 @@ pub(super) fn uploads(
         let bytes = (row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 16]>(4)?);
         Ok((upload(row)?, bytes))
     })?;
-    let mut uploads = BTreeMap::new();
+    let mut uploads = Vec::new();
     for row in rows {
         let (upload, (statement, submission)) = row?;
-        let of_place = |statement: &Statement| {
-            statement.course == place.course && statement.assignment == place.assignment
-        };
         let sids = match Statement::parse(&statement) {
-            Ok(statement) if of_place(&statement) => {
-                statement.members.into_iter().map(|one| one.sid).collect()
+            Ok(one) if one.course == place.course && one.assignment == place.assignment => {
+                Some(one.members.into_iter().map(|one| one.sid).collect())
             }
-            Ok(_) => Vec::new(),
-            // It was altered: the backlog still says whose it is.
-            Err(_) => in_backlog(connection, &submission, place)?,
+            Ok(_) => None,
+            // It was altered: other rows still say whose it is.
+            Err(_) => in_other_rows(connection, submission, place)?,
         };
-        uploads.extend(sids.into_iter().map(|sid| (sid, upload)));
+        uploads.extend(sids.map(|sids| (upload, sids)));
     }
     Ok(uploads)
 }
 
-fn in_backlog(
+/// Whose a submission is, if rows besides its statement say that it is of this assignment. Of whom that cannot be
+/// read nothing is said: others do not wait for that.
+fn in_other_rows(
     connection: &Connection,
-    submission: &[u8; 16],
+    submission: [u8; 16],
     place: &Place,
-) -> Result<Vec<StudentId>, Error> {
-    let sql = "SELECT sid FROM backlog WHERE submission = ? AND course = ? AND assignment = ?";
+) -> Result<Option<Vec<StudentId>>, Error> {
+    let sql = "SELECT sid FROM backlog WHERE submission = ?1 AND course = ?2 AND assignment = ?3 \
+               UNION SELECT sid FROM cosigners JOIN proposals USING (submission) \
+               WHERE submission = ?1 AND course = ?2 AND assignment = ?3";
     let mut query = connection.prepare_cached(sql)?;
     let [course, assignment] = key(place);
     let rows = query.query_map(params![submission, course, assignment], |row| {
-        row.get::<_, String>(0)
+        let text = row.get_ref(0)?.as_str().ok();
+        Ok(text.and_then(|text| text.parse().ok()))
     })?;
-    rows.map(|row| row?.parse().map_err(|_| altered(place)))
-        .collect()
+    let named: Vec<Option<StudentId>> = rows.collect::<Result<_, _>>()?;
+    if named.contains(&None) {
+        let submission = SubmissionId::from_bytes(submission);
+        tracing::error!(
+            "of {submission}, whose statement was altered, not every member can be read"
+        );
+    }
+    Ok(Some(named)
+        .filter(|named| !named.is_empty())
+        .map(|named| named.into_iter().flatten().collect()))
 }
 
 fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {

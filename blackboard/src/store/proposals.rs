@@ -3,6 +3,7 @@
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
 mod accepted;
+mod lapsing;
 mod last;
 mod listed;
 mod logged;
@@ -17,13 +18,13 @@ use rusqlite::{Connection, Transaction};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::Mode;
-use scb_protocol::log_leaf::{Entry, Lapsed, LogName, Proposed, is_set_back};
-use scb_protocol::message::proposal::{
-    CosignerStanding, ProposalStanding, ProposalState, Reason, Said,
-};
+use scb_protocol::log_leaf::{Entry, LogName, Proposed, is_set_back};
+use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, Reason, Said};
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 
+use self::lapsing::lapse;
+pub(super) use self::lapsing::put_right;
 pub(crate) use self::listed::Told;
 pub(crate) use self::logged::Window;
 pub(super) use self::named::signed_since;
@@ -34,10 +35,10 @@ pub(crate) use self::signing::MOST_IN_A_DAY;
 use self::signing::{check_new, end_one, sign};
 use self::standing::look;
 pub(super) use self::standing::signable_until;
-use super::arrival::{Arriving, Dated, settled};
+use super::arrival::{Arriving, Dated};
 use super::{
-    Arrival, Error, Record, Register, Store, Unfinished, as_committed, by_submission, closing, log,
-    superseded, withdrawal,
+    Arrival, Error, Record, Register, Store, Unfinished, as_committed, closing, log, superseded,
+    withdrawal,
 };
 use crate::quota::Quota;
 
@@ -305,90 +306,12 @@ impl Register {
         self.write(work).await
     }
 
-    /// Enters which proposals have waited long enough: nobody can sign them any more.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::ProposalAltered`].
-    pub(crate) fn lapse_proposals(&self, now: UnixTime) -> Result<usize, Error> {
-        let lapse = move |transaction: &Transaction<'_>| {
-            let mut lapsed = 0;
-            for stored in rows::unended(transaction)? {
-                rows::put_right(transaction, &stored)?;
-                // By everybody's extensions: until then somebody could still sign.
-                let all: Vec<_> = stored.sids().cloned().collect();
-                // Whoever signed in the last moment may be entered a little later, and so may files that came.
-                let moment = match stored.commitment() {
-                    None => settled(now),
-                    Some(_) => closing::stored(now),
-                };
-                let state = match look(transaction, stored.clone(), &all, moment) {
-                    Ok(proposal) => proposal.standing.state,
-                    // Others do not wait for that.
-                    Err(error) if error.is_of_one() => {
-                        tracing::error!("{} does not lapse: {error}", stored.submission());
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                if state == ProposalState::Lapsed {
-                    lapsed += usize::from(self::lapse(transaction, &stored, now)?);
-                }
-            }
-            Ok(lapsed)
-        };
-        self.store().database.write_blocking(lapse)
-    }
-
-    /// Enters that a proposal which everybody has signed has lapsed, if its time is over: CUHK says no
-    /// of a member, or something else is wrong that waiting does not mend. Answers whether it has.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`], [`Error::ProposalAltered`].
-    pub(crate) async fn lapse_refused(
-        &self,
-        submission: SubmissionId,
-        now: UnixTime,
-    ) -> Result<bool, Error> {
-        self.write(move |transaction| {
-            let stored = known(transaction, submission)?;
-            let is_over = now > stored.kept.waits_until && stored.kept.ended.is_none();
-            if !is_over || by_submission(transaction, submission)?.is_some() {
-                return Ok(false);
-            }
-            lapse(transaction, &stored, now)
-        })
-        .await
-    }
-
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.store().database.write(work).await
     }
-}
-
-/// Answers whether it lapses. What has ended by the log's word stays as it is: its record was altered,
-/// and others do not wait for that.
-fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<bool, Error> {
-    let submission = stored.submission();
-    let entry = Entry::Lapsed(Lapsed { submission });
-    let now = match moment(transaction, &stored.statement, now) {
-        // It has time.
-        Err(Error::ClockSetBack { .. }) => return Ok(false),
-        now => now?,
-    };
-    match enter(transaction, &stored.statement, now, entry) {
-        Err(Error::ProposalEnded { state, .. }) => {
-            tracing::error!("the log says that {submission} is {state}; its record was altered");
-            return Ok(false);
-        }
-        entered => entered?,
-    };
-    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
-    Ok(true)
 }
 
 /// Ends what the very same members had proposed before they committed this version and have not all

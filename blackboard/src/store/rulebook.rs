@@ -163,8 +163,8 @@ pub(super) fn handed_in(
     let key = [place.course.to_string(), place.assignment.to_string()];
     let (students, most): (i64, i64) =
         query.query_one(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let uploads = parts::uploads(connection, place)?;
-    let coming = uploads.values().any(|upload| upload.is_coming(now));
+    let uploads = parts::all_uploads(connection, place)?;
+    let coming = uploads.iter().any(|(upload, _)| upload.is_coming(now));
     let handed_in = match (coming, most) {
         (false, 0) => HandedIn::Nothing,
         (false, 1) => HandedIn::Once,

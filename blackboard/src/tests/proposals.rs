@@ -3,6 +3,7 @@
 mod altered;
 mod completion;
 mod ending;
+mod kept_open;
 mod refusals;
 mod rules;
 

@@ -15,7 +15,10 @@ use crate::store::Store;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Two have signed, and CUHK gives this answer when it is asked for the last time.
-async fn signed_while(campus: &Campus, answer: Answer) -> (Work, Result<ProposalState, Code>) {
+pub(super) async fn signed_while(
+    campus: &Campus,
+    answer: Answer,
+) -> (Work, Result<ProposalState, Code>) {
     let [mut a, mut b] = [A, B].map(|sid| Machine::of(campus, &[sid]));
     let work = a.work(&[A, B], b"our report");
     a.propose(&work).await.unwrap().waits();
@@ -30,7 +33,7 @@ async fn signed_while(campus: &Campus, answer: Answer) -> (Work, Result<Proposal
     (work, came.map_err(|refusal| refusal.code))
 }
 
-fn completed(campus: &Campus) -> bool {
+pub(super) fn completed(campus: &Campus) -> bool {
     campus.submissions().len() == 1
 }
 

@@ -1,0 +1,110 @@
+//! Proposals whose time is over, by what the log says of them and not by a row alone.
+
+use rusqlite::Transaction;
+use rustls_pki_types::UnixTime;
+use scb_protocol::log_leaf::{Entry, Lapsed};
+use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::statement::SubmissionId;
+
+use super::rows::{self, Stored};
+use super::standing::look;
+use super::{enter, known, moment};
+use crate::store::arrival::settled;
+use crate::store::{Error, Register, by_submission, closing};
+
+impl Register {
+    /// Enters which proposals have waited long enough: nobody can sign them any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::ProposalAltered`].
+    pub(crate) fn lapse_proposals(&self, now: UnixTime) -> Result<usize, Error> {
+        let lapse = move |transaction: &Transaction<'_>| {
+            let mut lapsed = 0;
+            for stored in righted(transaction)? {
+                // By everybody's extensions: until then somebody could still sign.
+                let all: Vec<_> = stored.sids().cloned().collect();
+                // Whoever signed in the last moment may be entered a little later, and so may files that came.
+                let moment = match stored.commitment() {
+                    None => settled(now),
+                    Some(_) => closing::stored(now),
+                };
+                let state = match look(transaction, stored.clone(), &all, moment) {
+                    Ok(proposal) => proposal.standing.state,
+                    // Others do not wait for that.
+                    Err(error) if error.is_of_one() => {
+                        tracing::error!("{} does not lapse: {error}", stored.submission());
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                if state == ProposalState::Lapsed {
+                    lapsed += usize::from(super::lapse(transaction, &stored, now)?);
+                }
+            }
+            Ok(lapsed)
+        };
+        self.store().database.write_blocking(lapse)
+    }
+
+    /// Enters that a proposal which everybody has signed has lapsed, if its time is over: CUHK says no
+    /// of a member, or something else is wrong that waiting does not mend. Answers whether it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::ProposalAltered`].
+    pub(crate) async fn lapse_refused(
+        &self,
+        submission: SubmissionId,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        self.write(move |transaction| {
+            let stored = known(transaction, submission)?;
+            let is_over = now > stored.kept.waits_until && stored.kept.ended.is_none();
+            if !is_over || by_submission(transaction, submission)?.is_some() {
+                return Ok(false);
+            }
+            super::lapse(transaction, &stored, now)
+        })
+        .await
+    }
+}
+
+/// Every row of a proposal that has not ended says again what the log says.
+pub(in crate::store) fn put_right(transaction: &Transaction<'_>) -> Result<(), Error> {
+    righted(transaction).map(drop)
+}
+
+/// What has not ended and is no submission, after its rows were put right.
+fn righted(transaction: &Transaction<'_>) -> Result<Vec<Stored>, Error> {
+    let all = rows::unended(transaction)?;
+    for stored in &all {
+        rows::put_right(transaction, stored)?;
+    }
+    Ok(all)
+}
+
+/// Answers whether it lapses. What has ended by the log's word stays as it is: its record was altered,
+/// and others do not wait for that.
+pub(super) fn lapse(
+    transaction: &Transaction<'_>,
+    stored: &Stored,
+    now: UnixTime,
+) -> Result<bool, Error> {
+    let submission = stored.submission();
+    let entry = Entry::Lapsed(Lapsed { submission });
+    let now = match moment(transaction, &stored.statement, now) {
+        // It has time.
+        Err(Error::ClockSetBack { .. }) => return Ok(false),
+        now => now?,
+    };
+    match enter(transaction, &stored.statement, now, entry) {
+        Err(Error::ProposalEnded { state, .. }) => {
+            tracing::error!("the log says that {submission} is {state}; its record was altered");
+            return Ok(false);
+        }
+        entered => entered?,
+    };
+    rows::end(transaction, submission, ProposalState::Lapsed, now)?;
+    Ok(true)
+}
