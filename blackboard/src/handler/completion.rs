@@ -125,7 +125,7 @@ impl Shared {
 }
 
 /// Whether the files that are here are those of the statement.
-fn is_whole(upload: &Upload, statement: &Statement) -> bool {
+pub(super) fn is_whole(upload: &Upload, statement: &Statement) -> bool {
     let here = upload.received();
     let here = here.map(|(size, sha256)| (size, Fingerprint::from_bytes(sha256)));
     here.eq(statement.files.iter().map(|file| (file.size, file.sha256)))
@@ -200,13 +200,12 @@ impl Completer {
         self.paused.values().min().copied()
     }
 
-    /// What waiting does not mend lapses when its time is over; for CUHK or for room it waits on.
+    /// What waiting does not mend lapses when its time is over; for CUHK or for room it waits on, unless the log
+    /// was closed.
     async fn give_up(&self, submission: SubmissionId, refusal: &Refusal) {
-        if refusal.exit_code() == exit::RETRY || refusal.code == Code::Internal {
-            return;
-        }
+        let may_pass = refusal.exit_code() == exit::RETRY || refusal.code == Code::Internal;
         let (register, now) = (&self.shared.register, self.shared.clock.now());
-        match register.lapse_refused(submission, now).await {
+        match register.lapse_refused(submission, (may_pass, now)).await {
             Ok(true) => tracing::warn!("proposal {submission} has lapsed: {refusal}"),
             Ok(false) => {}
             Err(error) => {

@@ -13,6 +13,7 @@ use scb_transport::Connection;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::completion::is_whole;
 use super::vigil::Vigil;
 use crate::uploads::Lease;
 
@@ -22,7 +23,8 @@ pub(super) struct Receiver<'a> {
     pub(super) vigil: &'a mut Vigil,
     pub(super) lease: &'a Lease,
     pub(super) shared: &'a Shared,
-    /// Until when they may come, if not for ever: bytes of after that are none of them.
+    /// Until when they may come, if not for ever: bytes of after that are none of them. Once the last has come
+    /// there is nothing for which it could be too late.
     pub(super) until: Option<UnixTime>,
 }
 
@@ -35,12 +37,16 @@ struct Incoming {
 impl Receiver<'_> {
     /// Receives `upload`, chunks and then `end`. Everything has come, with the hashes that the members
     /// signed, when this returns, and is durable once it is stored or settled; otherwise what has come
-    /// is kept.
+    /// is kept. Told with it is when the last byte came, if any did on this connection.
     pub(super) async fn receive<S: WithFiles>(
         mut self,
         state: ExpectUpload<S>,
         upload: Upload,
-    ) -> Result<(S::Next, Upload), Refusal> {
+    ) -> Result<(S::Next, Upload, Option<UnixTime>), Refusal> {
+        let until = self.until;
+        if is_whole(&upload, state.statement()) {
+            self.until = None;
+        }
         // The client reads what it sent before, to compare: that may take a while.
         let deadline = Instant::now() + self.shared.limits.idle;
         let Frame::Message(payload) = self.frame(deadline).await? else {
@@ -49,9 +55,11 @@ impl Receiver<'_> {
                 .with("got", "chunk"));
         };
         let state = state.handle(decode(&payload, Step::Six)?)?;
+        // Whoever sends again what was here has as long as with anything else.
+        self.until = until;
         let mut incoming = Incoming { upload, open: None };
         match self.chunks(state, &mut incoming).await {
-            Ok(state) => Ok((state, incoming.upload)),
+            Ok((state, whole_at)) => Ok((state, incoming.upload, whole_at)),
             Err(refusal) => {
                 incoming.interrupted(&refusal).await;
                 Err(refusal)
@@ -63,15 +71,25 @@ impl Receiver<'_> {
         &mut self,
         mut state: ReceivingContent<S>,
         incoming: &mut Incoming,
-    ) -> Result<S::Next, Refusal> {
+    ) -> Result<(S::Next, Option<UnixTime>), Refusal> {
         let deadline = Instant::now() + self.shared.limits.content;
+        let from: u64 = state.from().iter().sum();
+        let mut missing = state.statement().files.size().saturating_sub(from);
+        let mut whole_at = None;
         loop {
+            if missing == 0 {
+                self.until = None;
+            }
             let next = deadline.min(Instant::now() + self.shared.limits.message);
             match self.frame(next).await? {
                 Frame::Chunk(chunk) => {
                     let index = state.chunk(chunk.len())?;
                     let from_beginning = state.from()[index] == 0;
                     let size = state.statement().files[index].size;
+                    missing = missing.saturating_sub(chunk.len() as u64);
+                    // It came in time, if there is one, though it may be over by now.
+                    let now = self.shared.clock.now();
+                    whole_at = Some(self.until.map_or(now, |until| until.min(now)));
                     incoming.open(index, from_beginning, size).await?;
                     incoming.write(&chunk).await?;
                 }
@@ -87,7 +105,7 @@ impl Receiver<'_> {
                         let signed = statement.files.iter().map(|file| file.sha256);
                         incoming.forget_others(signed).await?;
                     }
-                    return ended;
+                    return ended.map(|next| (next, whole_at));
                 }
             }
         }
@@ -96,20 +114,25 @@ impl Receiver<'_> {
     /// One frame; meanwhile a revocation ends the connection at once, and so does another one
     /// that brings the same files, or the end of the time in which they may come.
     async fn frame(&mut self, deadline: Instant) -> Result<Frame, Refusal> {
-        let left = self.left();
-        let end = left.map_or(deadline, |left| deadline.min(Instant::now() + left));
         loop {
+            let left = self.left();
+            let end = left.map_or(deadline, |left| deadline.min(Instant::now() + left));
             tokio::select! {
                 biased;
                 () = self.vigil.alarm() => self.vigil.look(Step::Six).await?,
                 superseded = self.lease.superseded() => return Err(superseded),
                 frame = self.connection.receive_frame_until(Step::Six, end) => {
-                    return match frame {
-                        Err(refusal) if refusal.code != Code::Timeout => Err(refusal),
-                        Ok(frame) if !self.is_over() => Ok(frame),
-                        Err(late) if end == deadline => Err(late),
-                        _ => Err(Refusal::new(Code::UploadExpired, Step::Six)),
-                    };
+                    let is_over = self.is_over();
+                    match frame {
+                        Err(refusal) if refusal.code != Code::Timeout => return Err(refusal),
+                        Ok(frame) if !is_over => return Ok(frame),
+                        Err(late) if end == deadline => return Err(late),
+                        _ if is_over => {
+                            return Err(Refusal::new(Code::UploadExpired, Step::Six));
+                        }
+                        // The clock was set back meanwhile: there is time again.
+                        _ => {}
+                    }
                 }
             }
         }

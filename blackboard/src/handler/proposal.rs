@@ -31,6 +31,8 @@ impl Handler {
     ) -> Result<Outcome, Refusal> {
         let submission = part.statement().submission;
         let lease = self.shared.uploads.claim(submission).await?;
+        // What of its files is here by now has come by now.
+        let claimed = self.shared.clock.now();
         if let Some(record) = self.stored_before(part.statement(), part.bytes()).await? {
             let record = match self.shared.has_contents_of(&record).await? {
                 true => record,
@@ -68,11 +70,11 @@ impl Handler {
             shared: &self.shared,
             until,
         };
-        let (_, mut upload) = receiver.receive(state, upload).await?;
-        let now = self.shared.clock.now();
+        let (_, mut upload, last) = receiver.receive(state, upload).await?;
+        let (whole_at, now) = (last.unwrap_or(claimed), self.shared.clock.now());
         // It may be days until it is stored.
         upload.settle().await.map_err(content::refusal)?;
-        let came = register.proposal_files(submission, Some(now), (sids.clone(), now));
+        let came = register.proposal_files(submission, Some(whole_at), (sids.clone(), now));
         let standing = came.await?;
         if standing.state != ProposalState::Signed {
             return Ok(Outcome::Waits(Box::new(standing)));

@@ -86,7 +86,7 @@ impl Handler {
             shared: &self.shared,
             until: Some(until),
         };
-        let (received, upload) = receiver.receive(state, upload).await?;
+        let (received, upload, _) = receiver.receive(state, upload).await?;
         let verified = self.step_6_verify_again(received).await?;
         self.shared.store(verified, upload).await
     }
@@ -110,7 +110,7 @@ impl Handler {
             shared: &self.shared,
             until: None,
         };
-        let (_, upload) = receiver.receive(state, upload).await?;
+        let (_, upload, _) = receiver.receive(state, upload).await?;
         self.vigil.insist(Step::Six).await?;
         self.shared.keep_contents(&statement, upload).await?;
         let number = record.number();

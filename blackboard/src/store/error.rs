@@ -35,7 +35,8 @@ pub enum Error {
     /// The log of its assignment was closed before its files were stored, and not opened again.
     #[error(
         "the files of submission {submission} are here, and entry {index} of {log} says that nothing comes any more: \
-         nothing is accepted after it, unless `blackboard assignment change` or `extension add` opens it again"
+         nothing is accepted after it, and once `blackboard assignment change` or `extension add` has opened it \
+         again the group hands in again"
     )]
     LogClosed {
         /// The submission ID.

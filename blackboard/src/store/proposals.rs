@@ -23,8 +23,7 @@ use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, Reason
 use scb_protocol::server::{Commitment, DeliveredSignature, PartlySigned};
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use self::lapsing::lapse;
-pub(super) use self::lapsing::put_right;
+pub(super) use self::lapsing::{overtake, put_right};
 pub(crate) use self::listed::Told;
 pub(crate) use self::logged::Window;
 pub(super) use self::named::signed_since;
@@ -37,8 +36,7 @@ use self::standing::look;
 pub(super) use self::standing::signable_until;
 use super::arrival::{Arriving, Dated};
 use super::{
-    Arrival, Error, Record, Register, Store, Unfinished, as_committed, closing, log, superseded,
-    withdrawal,
+    Arrival, Error, Register, Store, Unfinished, as_committed, closing, log, superseded, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -278,7 +276,7 @@ impl Register {
         .await
     }
 
-    /// All files of a proposal have come, or are gone again (`None`).
+    /// All files of a proposal had come at that moment, or are gone again (`None`).
     ///
     /// # Errors
     ///
@@ -297,7 +295,8 @@ impl Register {
                     return Err(Error::UploadExpired { submission });
                 }
                 closing::check_open(transaction, &stored.statement)?;
-                superseded::check(transaction, &stored.statement, committed, at)?;
+                // Whoever keeps back that they are all has chosen only now.
+                superseded::check(transaction, &stored.statement, committed, now)?;
             }
             rows::files(transaction, submission, files_at)?;
             let stored = known(transaction, submission)?;
@@ -312,23 +311,6 @@ impl Register {
     ) -> Result<T, Error> {
         self.store().database.write(work).await
     }
-}
-
-/// Ends what the very same members had proposed before they committed this version and have not all
-/// signed: who signs it late would put an older report in the place of a newer one, without those
-/// who had signed both.
-pub(super) fn overtake(transaction: &Transaction<'_>, version: &Record) -> Result<(), Error> {
-    let (statement, now) = (version.statement(), version.accepted_at());
-    for stored in rows::waiting(transaction, statement, now)? {
-        let is_older = version.committed_at() >= Some(stored.kept.proposed_at);
-        let same = stored.statement.is_of_same_group(statement);
-        // The very same is answered with this version's receipt.
-        let is_it = stored.statement.is_same_version(statement);
-        if stored.kept.signed.is_none() && is_older && same && !is_it {
-            lapse(transaction, &stored, now)?;
-        }
-    }
-    Ok(())
 }
 
 /// The submissions whose files may come, or wait for signatures or for CUHK.

@@ -10,8 +10,8 @@ mod rules;
 use bytes::Bytes;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
-    ExpectOutcome, Outcome, Proposals, ProposedAnswer, SendingContent, Session, SignedAnswer,
-    SignedCommitment, ToldProposal, sign, stated,
+    ExpectOutcome, Outcome, Proposals, Proposed, ProposedAnswer, SendingContent, Session,
+    SignedAnswer, SignedCommitment, ToldProposal, sign, stated,
 };
 use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
@@ -103,11 +103,20 @@ impl<'a> Machine<'a> {
 
     /// Up to the moment when the files may come.
     pub(super) async fn begin(&mut self, work: &Work) -> Result<ProposalStanding, Refusal> {
-        let (mut connection, session) = self.0.open_session().await?;
+        let opened = self.0.open_session().await?;
+        Ok(self.begin_over(opened, work).await?.1.standing().clone())
+    }
+
+    /// The same over a connection on which nothing was said since.
+    pub(super) async fn begin_over(
+        &mut self,
+        (mut connection, session): (Connection, Session),
+        work: &Work,
+    ) -> Result<(Connection, Proposed), Refusal> {
         let (expect, request) = session.propose(&work.statement, self.signatures(work))?;
         connection.send(&request).await?;
         match expect.handle(reply(&mut connection).await?)? {
-            ProposedAnswer::Proposed(proposed) => Ok(proposed.standing().clone()),
+            ProposedAnswer::Proposed(proposed) => Ok((connection, proposed)),
             ProposedAnswer::AlreadyStored(_) => panic!("stored before"),
         }
     }
@@ -115,19 +124,13 @@ impl<'a> Machine<'a> {
     /// Up to the first byte of the files.
     pub(super) async fn sending(
         &mut self,
-        (mut connection, session): (Connection, Session),
+        opened: (Connection, Session),
         work: &Work,
     ) -> Result<(Connection, SendingContent<ExpectOutcome>), Refusal> {
-        let (expect, request) = session.propose(&work.statement, self.signatures(work))?;
-        connection.send(&request).await?;
-        match expect.handle(reply(&mut connection).await?)? {
-            ProposedAnswer::Proposed(proposed) => {
-                let (sending, upload) = proposed.upload(&[]);
-                connection.send(&upload).await?;
-                Ok((connection, sending))
-            }
-            ProposedAnswer::AlreadyStored(_) => panic!("stored before"),
-        }
+        let (mut connection, proposed) = self.begin_over(opened, work).await?;
+        let (sending, upload) = proposed.upload(&[]);
+        connection.send(&upload).await?;
+        Ok((connection, sending))
     }
 
     pub(super) async fn propose(&mut self, work: &Work) -> Result<Came, Refusal> {

@@ -54,9 +54,10 @@ impl Begun {
     }
 }
 
-fn kept(campus: &Campus, group: &Group<'_>) -> PathBuf {
+/// Where what came is kept.
+pub(super) fn kept(campus: &Campus, submission: SubmissionId) -> PathBuf {
     let uploads = campus.home.path("content/uploads");
-    uploads.join(group.submission.to_string())
+    uploads.join(submission.to_string())
 }
 
 /// A group whose connection breaks after a part of its report.
@@ -68,7 +69,7 @@ pub(super) async fn interrupted(campus: &Campus) -> Group<'_> {
     let part = Bytes::copy_from_slice(&group.report[..PART]);
     connection.send_chunk(part).await.unwrap();
     drop(connection);
-    let part = kept(campus, &group).join("0");
+    let part = kept(campus, group.submission).join("0");
     let size = || fs::metadata(&part).map_or(0, |file| file.len());
     eventually("what came is kept", || size() == PART as u64).await;
     group
@@ -98,7 +99,7 @@ async fn what_came_before_the_connection_broke_is_not_sent_again() {
     assert_eq!(from, PART as u64);
     group.verify(&receipt);
     assert_eq!((campus.submissions().len(), campus.content_files()), (1, 1));
-    assert!(!kept(&campus, &group).exists(), "it is stored");
+    assert!(!kept(&campus, group.submission).exists(), "it is stored");
 }
 
 #[tokio::test]
@@ -115,7 +116,7 @@ async fn what_came_before_the_server_stopped_is_not_sent_again() {
 async fn what_is_altered_on_the_disk_is_sent_from_its_beginning() {
     let campus = Campus::open().await;
     let group = interrupted(&campus).await;
-    let part = kept(&campus, &group).join("0");
+    let part = kept(&campus, group.submission).join("0");
     let mut bytes = fs::read(&part).unwrap();
     bytes[50_000] ^= 1;
     fs::write(&part, bytes).unwrap();
@@ -186,7 +187,7 @@ async fn after_the_window_nothing_comes_any_more_and_what_came_is_removed() {
         late.commit().await.unwrap_err().code,
         Code::SubmissionConflict
     );
-    let kept = kept(&campus, &late);
+    let kept = kept(&campus, late.submission);
     assert!(kept.exists(), "who is sending has a little more");
     drop(late);
     campus.stop().await;

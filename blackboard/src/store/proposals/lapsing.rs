@@ -1,4 +1,4 @@
-//! Proposals whose time is over, by what the log says of them and not by a row alone.
+//! Proposals that end because nobody can sign them any more, or nothing comes of them.
 
 use rusqlite::Transaction;
 use rustls_pki_types::UnixTime;
@@ -10,7 +10,7 @@ use super::rows::{self, Stored};
 use super::standing::look;
 use super::{enter, known, moment};
 use crate::store::arrival::settled;
-use crate::store::{Error, Register, by_submission, closing};
+use crate::store::{Error, Record, Register, by_submission, closing};
 
 impl Register {
     /// Enters which proposals have waited long enough: nobody can sign them any more.
@@ -39,7 +39,7 @@ impl Register {
                     Err(error) => return Err(error),
                 };
                 if state == ProposalState::Lapsed {
-                    lapsed += usize::from(super::lapse(transaction, &stored, now)?);
+                    lapsed += usize::from(self::lapse(transaction, &stored, now)?);
                 }
             }
             Ok(lapsed)
@@ -47,8 +47,9 @@ impl Register {
         self.store().database.write_blocking(lapse)
     }
 
-    /// Enters that a proposal which everybody has signed has lapsed, if its time is over: CUHK says no
-    /// of a member, or something else is wrong that waiting does not mend. Answers whether it has.
+    /// Enters that a proposal which everybody has signed has lapsed, if its time is over and waiting mends
+    /// nothing: CUHK says no of a member, or the log was closed before it was stored. Whether what it was
+    /// refused for may pass, is said. Answers whether it has lapsed.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl Register {
     pub(crate) async fn lapse_refused(
         &self,
         submission: SubmissionId,
-        now: UnixTime,
+        (may_pass, now): (bool, UnixTime),
     ) -> Result<bool, Error> {
         self.write(move |transaction| {
             let stored = known(transaction, submission)?;
@@ -64,7 +65,13 @@ impl Register {
             if !is_over || by_submission(transaction, submission)?.is_some() {
                 return Ok(false);
             }
-            super::lapse(transaction, &stored, now)
+            if may_pass {
+                match closing::check_open(transaction, &stored.statement) {
+                    Err(closed @ Error::LogClosed { .. }) => tracing::error!("{closed}"),
+                    open => return open.map(|()| false),
+                }
+            }
+            lapse(transaction, &stored, now)
         })
         .await
     }
@@ -86,11 +93,7 @@ fn righted(transaction: &Transaction<'_>) -> Result<Vec<Stored>, Error> {
 
 /// Answers whether it lapses. What has ended by the log's word stays as it is: its record was altered,
 /// and others do not wait for that.
-pub(super) fn lapse(
-    transaction: &Transaction<'_>,
-    stored: &Stored,
-    now: UnixTime,
-) -> Result<bool, Error> {
+fn lapse(transaction: &Transaction<'_>, stored: &Stored, now: UnixTime) -> Result<bool, Error> {
     let submission = stored.submission();
     let entry = Entry::Lapsed(Lapsed { submission });
     let now = match moment(transaction, &stored.statement, now) {
@@ -107,4 +110,24 @@ pub(super) fn lapse(
     };
     rows::end(transaction, submission, ProposalState::Lapsed, now)?;
     Ok(true)
+}
+
+/// Ends what the very same members had proposed before they committed this version and have not all
+/// signed: who signs it late would put an older report in the place of a newer one, without those
+/// who had signed both.
+pub(in crate::store) fn overtake(
+    transaction: &Transaction<'_>,
+    version: &Record,
+) -> Result<(), Error> {
+    let (statement, now) = (version.statement(), version.accepted_at());
+    for stored in rows::waiting(transaction, statement, now)? {
+        let is_older = version.committed_at() >= Some(stored.kept.proposed_at);
+        let same = stored.statement.is_of_same_group(statement);
+        // The very same is answered with this version's receipt.
+        let is_it = stored.statement.is_same_version(statement);
+        if stored.kept.signed.is_none() && is_older && same && !is_it {
+            lapse(transaction, &stored, now)?;
+        }
+    }
+    Ok(())
 }
