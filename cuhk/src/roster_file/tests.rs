@@ -349,9 +349,7 @@ fn refuses_bad_rows_one_by_one() {
          1155000015,\u{fffd}\u{fffd},,\n\
          =\"1155000016\",O,,\n\
          1.155E+09,P,,\n\
-         1155000017.0,Q,,\n\
-         1155000018.00,R,,\n\
-         1155000019.,S,,\n",
+         1155000017.00,Q,,\n",
         "x".repeat(201)
     );
     let rows = rows(&text);
@@ -373,8 +371,6 @@ fn refuses_bad_rows_one_by_one() {
         "U+FFFD",
         "a spreadsheet's formula",
         "rounded it",
-        "such as \".0\" at its end",
-        "such as \".0\" at its end",
         "such as \".0\" at its end",
     ];
     assert!(matches!(rows[8].entry, Entry::Listed(_)));
