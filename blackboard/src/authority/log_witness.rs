@@ -203,9 +203,9 @@ impl LogWitness {
         let mut link = self.open().await?;
         self.check_forgotten(&mut link).await?;
         let mut again = Again::new();
+        self.note_unseen().await;
         while !self.identity.has_changed().unwrap_or(false) {
             grown.borrow_and_update();
-            self.note_unseen().await;
             let all = self.in_order();
             let mut left = all
                 .iter()

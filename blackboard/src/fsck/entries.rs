@@ -6,8 +6,8 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustStore};
 use scb_protocol::grade::SignedGrade;
 use scb_protocol::log_leaf::{
-    Accepted, Contents, Detached, Entry, Grades, Leaf, LogName, Restored, RulesEntry, is_set_back,
-    leaf_commitment,
+    Accepted, Closing, Contents, Detached, Entry, Grades, Leaf, LogName, Restored, RulesEntry,
+    is_set_back, leaf_commitment,
 };
 use scb_protocol::statement::{SubmissionId, SubmissionNumber};
 use scb_protocol::{from_seconds, rfc3339, signing_blackboard};
@@ -45,8 +45,7 @@ pub(super) struct Entries<'a> {
     unread: bool,
     /// The latest time so far; none once one went back, which is told once.
     latest: Option<UnixTime>,
-    /// The entry after which nothing could come, if nothing opened it again.
-    closed: Option<u64>,
+    closing: Closing,
 }
 
 impl<'a> Entries<'a> {
@@ -71,7 +70,7 @@ impl<'a> Entries<'a> {
             signing: Signing::new(database, log, (trust, now)),
             unread: false,
             latest: Some(from_seconds(0)),
-            closed: None,
+            closing: Closing::default(),
         }
     }
 
@@ -97,7 +96,7 @@ impl<'a> Entries<'a> {
         self.next = row.number.saturating_add(1);
         // Lost once, and only its commitment taken over from the witness.
         let Some(bytes) = &row.leaf else {
-            self.closed = None;
+            self.closing.unread();
             return Ok(());
         };
         match self.leaf(row, bytes) {
@@ -110,8 +109,7 @@ impl<'a> Entries<'a> {
             }
             Err(found) => {
                 self.unread = true;
-                // It may be what had opened it again.
-                self.closed = None;
+                self.closing.unread();
                 report.damage("leaf_altered", &about, found)
             }
         }
@@ -134,13 +132,7 @@ impl<'a> Entries<'a> {
 
     /// Nothing is accepted after the log was closed, unless something has opened it again.
     fn closing(&mut self, about: &str, leaf: &Leaf, report: &mut Report) -> anyhow::Result<()> {
-        let closed = self.closed;
-        match &leaf.entry {
-            Entry::Closed(_) => self.closed = Some(leaf.index),
-            entry if entry.reopens() => self.closed = None,
-            _ => {}
-        }
-        match (&leaf.entry, closed) {
+        match (&leaf.entry, self.closing.read(leaf.index, &leaf.entry)) {
             (Entry::Accepted(accepted), Some(closed)) => {
                 let found = format!(
                     "it accepted {}, though entry {closed} had closed the log and nothing had opened it again",

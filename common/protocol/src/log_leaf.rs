@@ -5,6 +5,7 @@
 //! a JSON object with 16 random bytes of salt in it. The leaf goes to those whom it concerns,
 //! in their receipt. Its exact bytes count; nobody writes them anew.
 
+mod closing;
 mod endings;
 mod entry;
 mod name;
@@ -14,6 +15,7 @@ use ring::digest;
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 
+pub use closing::Closing;
 pub use endings::Endings;
 pub use entry::{
     Accepted, Closed, Committed, Contents, Detached, Ended, Entry, Grades, Lapsed, Proposed,

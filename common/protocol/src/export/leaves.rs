@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::moments::Moments;
 use crate::COMMITMENT_SIZE;
 use crate::log_leaf::{
-    Accepted, Detached, Endings, Entry, Leaf, LogName, Released, Restored, RulesEntry, is_set_back,
-    leaf_commitment,
+    Accepted, Closing, Detached, Endings, Entry, Leaf, LogName, Released, Restored, RulesEntry,
+    is_set_back, leaf_commitment,
 };
 use crate::object::objects;
 use crate::rules::Detachments;
@@ -57,7 +57,7 @@ pub struct Reading {
     endings: Endings,
     rules: Vec<RulesEntry>,
     extensions: Vec<RulesEntry>,
-    closed: Option<u64>,
+    closing: Closing,
     /// The entries `grades`.
     graded: BTreeSet<u64>,
     detachments: Detachments,
@@ -114,7 +114,7 @@ impl Reading {
             endings: Endings::default(),
             rules: Vec::new(),
             extensions: Vec::new(),
-            closed: None,
+            closing: Closing::default(),
             graded: BTreeSet::new(),
             detachments: Detachments::default(),
             lost: BTreeMap::new(),
@@ -156,16 +156,14 @@ impl Reading {
         entry: &Entry,
         (index, commitment): (u64, [u8; COMMITMENT_SIZE]),
     ) -> Result<(), String> {
-        if let (Entry::Accepted(accepted), Some(closed)) = (entry, self.closed) {
+        if let (Entry::Accepted(accepted), Some(closed)) = (entry, self.closing.read(index, entry))
+        {
             let number = accepted.number;
             self.after.get_or_insert(AcceptedAfter {
                 index,
                 number,
                 closed,
             });
-        }
-        if entry.reopens() {
-            self.closed = None;
         }
         match entry {
             Entry::Rules(_) => {
@@ -191,10 +189,7 @@ impl Reading {
                 closed.accepted,
                 self.accepted()
             )),
-            Entry::Closed(_) => {
-                self.closed = Some(index);
-                Ok(())
-            }
+            Entry::Closed(_) => Ok(()),
             Entry::Grades(_) => {
                 self.graded.insert(index);
                 Ok(())
@@ -330,7 +325,7 @@ impl Reading {
         self.tree.push(&commitment);
         self.lost.insert(index, commitment);
         self.moments.lost(index);
-        self.closed = None;
+        self.closing.unread();
         Ok(())
     }
 
@@ -355,14 +350,14 @@ impl Reading {
     /// The entry after which nothing can come, if there is one. Where something came after such an entry none
     /// is believed.
     pub fn closed(&self) -> Option<u64> {
-        self.closed.filter(|_| self.after.is_none())
+        self.closing.by().filter(|_| self.after.is_none())
     }
 
     /// Whether an archive may name this entry as that end. Builds of before 23 November 2026 took a submission that was
     /// accepted after an end for one that opens the log again, and named the next end: that is no forgery, but it
     /// is not believed.
     pub fn may_name_as_end(&self, named: Option<u64>) -> bool {
-        named == self.closed() || self.after.is_some() && named == self.closed
+        named == self.closed() || self.after.is_some() && named == self.closing.by()
     }
 
     /// The first submission that was accepted after the log was closed, if nothing had opened it again.
