@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use der::asn1::ObjectIdentifier;
 use der::pem::{LineEnding, encode_string};
-use der::{Decode, Encode};
+use der::{Decode, Encode, Header, Reader, SliceReader};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,9 @@ pub struct Crl(Arc<Inner>);
 
 struct Inner {
     der: Vec<u8>,
+    /// Where in these bytes the part that is signed (TBSCertList) is.
+    signed: Range<usize>,
+    signature: Vec<u8>,
     number: u64,
     this_update: UnixTime,
     next_update: UnixTime,
@@ -156,6 +160,12 @@ impl Crl {
             .ok_or(Error::CrlMalformed("no next update"))?;
         Ok(Self(Arc::new(Inner {
             der: der.to_vec(),
+            signed: signed_part(der).map_err(|_| Error::CrlMalformed("not in DER"))?,
+            signature: list
+                .signature
+                .as_bytes()
+                .ok_or(Error::CrlMalformed("signature"))?
+                .to_vec(),
             number: number(extensions)?,
             this_update: unix_time(&tbs.this_update),
             next_update: unix_time(next_update),
@@ -257,13 +267,8 @@ impl Crl {
         if !is_issuer {
             return Err(Error::BadSignature);
         }
-        let list = decode(self.der())?;
-        let signed = list
-            .tbs_cert_list
-            .to_der()
-            .map_err(|_| Error::CrlMalformed("not in DER"))?;
-        let signature = list.signature.as_bytes().ok_or(Error::BadSignature)?;
-        issuer.public_key()?.verify_der(&signed, signature)
+        let signed = &self.der()[self.0.signed.clone()];
+        issuer.public_key()?.verify_der(signed, &self.0.signature)
     }
 
     pub(crate) fn for_webpki(&self) -> &CertRevocationList<'static> {
@@ -282,8 +287,15 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// Decodes DER; what an encoder would have written differently is refused, so that the re-encoded
-/// part that is signed has the very bytes that were sent.
+/// Where the first of the three parts of a list is (RFC 5280, section 5.1): the one that is signed.
+fn signed_part(der: &[u8]) -> der::Result<Range<usize>> {
+    let mut reader = SliceReader::new(der)?;
+    Header::decode(&mut reader)?;
+    let start = usize::try_from(reader.position())?;
+    Ok(start..start + reader.tlv_bytes()?.len())
+}
+
+/// Decodes DER; what an encoder would have written differently is refused.
 fn decode(der: &[u8]) -> Result<CertificateList, Error> {
     if der.len() > MAX_CRL_SIZE {
         return Err(Error::CrlMalformed("too large"));
