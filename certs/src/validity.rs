@@ -16,7 +16,7 @@ impl Validities {
     pub const STUDENT_LIFETIME: Duration = Duration::from_secs(30 * DAY);
     /// A service's certificate: 90 days.
     pub const SERVICE_LIFETIME: Duration = Duration::from_secs(90 * DAY);
-    /// Certificates begin 10 minutes before they are issued, for clocks that are slow.
+    /// Certificates and revocation lists begin 10 minutes before they are signed, for clocks that are slow.
     pub const BACKDATE: Duration = Duration::from_secs(10 * 60);
     /// The root certificate: 10 years.
     pub const ROOT: Duration = Duration::from_secs(3653 * DAY);

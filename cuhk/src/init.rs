@@ -19,7 +19,7 @@ use crate::draft;
 use crate::issuers::read_certificate;
 use crate::note_keys;
 use crate::store::{CrlSigner, Store, StoredList};
-use crate::time::later;
+use crate::time::{earlier, later};
 
 /// What a new CUHK is made of.
 #[derive(Debug)]
@@ -153,7 +153,8 @@ fn first_records(
         (CrlSigner::SERVICES, services),
     ];
     let until = later(now, Validities::ROOT_CRL);
-    let crl = root.sign_crl(now.as_secs(), now, until, &[])?;
+    let from = earlier(now, Validities::BACKDATE);
+    let crl = root.sign_crl(now.as_secs(), from, until, &[])?;
     let roots = [root.certificate().clone()];
     let bundle = SignedBundle::sign(&[root], &roots, 1, (now, until))?;
     store.write_blocking(move |records| {

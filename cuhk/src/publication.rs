@@ -175,7 +175,11 @@ fn sign(
         let Issuing { signer, issuer } = &**issuing;
         let listed = revoked.listed_by(issuer, since);
         let number = records.lists().next_number(*signer, now)?;
-        let crl = issuer.sign_crl(number, now, later(now, Validities::CRL), &listed)?;
+        let times = (
+            earlier(now, Validities::BACKDATE),
+            later(now, Validities::CRL),
+        );
+        let crl = issuer.sign_crl(number, times.0, times.1, &listed)?;
         lists.push((Arc::clone(issuing), crl));
     }
     Ok(Signed {

@@ -14,7 +14,6 @@ use crate::store::{Records, Store};
 pub(crate) struct PublishedKeys {
     /// The epoch in which it was put together.
     pub(crate) sequence: u64,
-    pub(crate) since: UnixTime,
     /// The certificates, newest first.
     pub(crate) signers: Vec<Certificate>,
 }
@@ -34,7 +33,6 @@ impl PublishedKeys {
         let signers = store.read(move |records| signers(records, now)).await?;
         Ok(Arc::new(Self {
             sequence: epoch,
-            since: now,
             signers,
         }))
     }

@@ -2,13 +2,21 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::campus::{Campus, Ran, judge, shell};
 
-/// The lines of the README between the heading and the next paragraph, as it has them.
+/// The lines of the README that enrol a student, as it has them.
 fn lines() -> Vec<String> {
+    lines_after("## With curl and openssl alone")
+}
+
+/// The block of lines that is next after these words.
+fn lines_after(words: &str) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let (_, after) = readme.split_once("## With curl and openssl alone").unwrap();
+    let (_, after) = readme.split_once(words).unwrap();
     let commands = after
         .lines()
         .skip_while(|line| !line.starts_with("    "))
@@ -158,6 +166,44 @@ fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
          https://localhost:8011/.well-known/est/simplereenroll"
     ));
     assert_ne!(revoked.exit, Some(0), "{revoked:?}");
+}
+
+#[test]
+fn the_lines_that_renew_a_certificate_go_on_under_a_new_root() {
+    let Some(student) = Outsider::new() else {
+        return;
+    };
+    student.types_lines(&[0, 1, 2, 3, 4]);
+    let keys = |more: &[&str]| student.campus.administer_cuhk(&[&["keys"], more].concat());
+    for kind in ["root", "services", "students"] {
+        keys(&["rotate", kind]).succeeded();
+    }
+    let is_active = |key: &Value| key["kind"] == "students-2" && key["state"] == "active";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !keys(&["list", "--json"])
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(is_active)
+    {
+        assert!(Instant::now() < deadline);
+    }
+    let issuer = || {
+        student
+            .types("openssl x509 -in cert.pem -noout -issuer")
+            .succeeded()
+    };
+    let before = issuer().stdout;
+    let lines = lines_after("makes a new root of CUHK known:");
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    // Cut off after the request, it is asked again for the same key.
+    for line in lines[..4].iter().chain(&lines) {
+        student.types(line).succeeded();
+    }
+    assert_ne!(issuer().stdout, before);
+    let roots = fs::read_to_string(student.folder().join("ca.pem")).unwrap();
+    assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 2);
 }
 
 /// As the README leaves it: the certificate alone, or with what `cacerts` gave, in its order.

@@ -167,6 +167,13 @@ fn whoever_is_no_service_is_told_so_and_what_is_no_question_as_well() {
         let expected = format!("\"code\":\"{code}\"");
         assert!(told.contains(&expected), "{options}: {told}");
         assert!(told.ends_with(&format!(" {status}")), "{options}: {told}");
+        let error = match (code, status) {
+            ("method_not_allowed", _) => continue,
+            (_, 401) => "invalid_client",
+            (_, 403) => "unauthorized_client",
+            _ => "invalid_request",
+        };
+        assert!(told.contains(&format!("\"error\":\"{error}\"")), "{told}");
     }
 }
 

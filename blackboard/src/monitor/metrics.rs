@@ -88,7 +88,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "crl_age",
-            "How long ago the oldest of CUHK's revocation lists in use was signed",
+            "How long the oldest of CUHK's revocation lists in use has counted",
             Unit::Seconds,
             self.list_age.clone(),
         );

@@ -29,7 +29,7 @@ use crate::peer::next_id;
 use crate::{Limits, Peer, Shutdown};
 use body::Room;
 
-pub use problem::{problem, problem_in_words};
+pub use problem::{oauth_problem, problem, problem_in_words};
 
 /// Bytes that the body of a request may have at most.
 pub const MAX_BODY: usize = 64 * 1024;

@@ -31,7 +31,7 @@ pub use connect::connect;
 pub use connection::{Connection, Direction, Onlooker};
 pub use descriptors::raise_descriptor_limit;
 pub use error::Error;
-pub use http::{HttpConnection, MAX_BODY, Web, problem, problem_in_words};
+pub use http::{HttpConnection, MAX_BODY, Web, oauth_problem, problem, problem_in_words};
 pub use http_client::{HttpAnswer, HttpClient, HttpError, HttpUrl};
 pub use limits::Limits;
 pub use listener::Listener;

@@ -17,7 +17,7 @@ use crate::Error;
 use crate::config::path;
 use crate::issuers::{counting_roots, stored_roots};
 use crate::store::{AuthorityKind, CrlSigner, Records, Store, StoredList};
-use crate::time::later;
+use crate::time::{earlier, later};
 
 const REQUEST: &str = "scb-root-request";
 const ANSWER: &str = "scb-root-answer";
@@ -136,7 +136,9 @@ impl RootAnswer {
     /// [`Error::CeremonyInvalid`] if there is no list that can be decoded.
     pub fn in_force(&self) -> Result<InForce, Error> {
         let lists = self.lists()?;
+        // The bundle begins when it is signed, the lists a little before.
         let from = lists.iter().map(Crl::this_update).max();
+        let from = from.map(|from| later(from, Validities::BACKDATE));
         let until = lists.iter().map(Crl::next_update).min();
         from.zip(until)
             .map(|(from, until)| InForce::signed_at(from, until))
@@ -228,10 +230,15 @@ pub fn sign_root(
         (None, None) => None,
         _ => return Err(Error::CeremonyInvalid("a key for another root, or none")),
     };
-    let until = later(now, Validities::ROOT_CRL);
+    let (from, until) = (
+        earlier(now, Validities::BACKDATE),
+        later(now, Validities::ROOT_CRL),
+    );
     let list = |root: &Root| {
         let listed = revoked::entries(&request.revoked, root.certificate())?;
-        Ok(root.sign_crl(request.number, now, until, &listed)?.to_pem())
+        Ok(root
+            .sign_crl(request.number, from, until, &listed)?
+            .to_pem())
     };
     let signers: Vec<_> = by.iter().chain(&next).collect();
     let lists = signers.iter().map(|root| list(root));

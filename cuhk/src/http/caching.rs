@@ -1,17 +1,18 @@
 //! What caches may keep, for how long, and how they ask again (RFC 9110, section 13; RFC 9111).
+//!
+//! By the version alone: two revocation lists may be of the same second, and whoever had the first would be told by
+//! the date that nothing has changed.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EXPIRES, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use rustls_pki_types::UnixTime;
+use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// RFC 9110, section 5.6.7.
 const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
@@ -23,7 +24,6 @@ pub(super) struct Cacheable {
     pub(super) media_type: &'static str,
     /// What tells this version from all others; letters, digits and hyphens.
     pub(super) version: String,
-    pub(super) modified: UnixTime,
     /// From when on it counts no more.
     pub(super) ends: UnixTime,
     /// How long it is kept at most.
@@ -48,7 +48,6 @@ impl Cacheable {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         let others = [
             (ETAG, etag),
-            (LAST_MODIFIED, http_date(self.modified)),
             (EXPIRES, http_date(self.ends)),
             (
                 CACHE_CONTROL,
@@ -64,21 +63,15 @@ impl Cacheable {
         response
     }
 
-    /// An `If-Modified-Since` counts only without an `If-None-Match`.
     fn is_known(&self, asked: &HeaderMap, etag: &str) -> bool {
-        let text = |name| {
-            asked
-                .get(name)
-                .and_then(|value: &HeaderValue| value.to_str().ok())
+        let known = asked.get(IF_NONE_MATCH).map(HeaderValue::to_str);
+        let Some(Ok(known)) = known else {
+            return false;
         };
-        if let Some(known) = text(IF_NONE_MATCH) {
-            let mut known = known
-                .split(',')
-                .map(|tag| tag.trim().trim_start_matches("W/"));
-            return known.any(|tag| tag == "*" || tag == etag);
-        }
-        let since = text(IF_MODIFIED_SINCE).and_then(seconds);
-        since.is_some_and(|since| self.modified.as_secs() <= since)
+        let mut known = known
+            .split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/"));
+        known.any(|tag| tag == "*" || tag == etag)
     }
 }
 
@@ -91,13 +84,10 @@ fn http_date(time: UnixTime) -> String {
         .unwrap_or_default()
 }
 
-fn seconds(text: &str) -> Option<u64> {
-    let time = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?;
-    u64::try_from(time.assume_utc().unix_timestamp()).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header::{IF_MODIFIED_SINCE, LAST_MODIFIED};
+
     use super::*;
 
     fn at(seconds: u64) -> UnixTime {
@@ -111,7 +101,6 @@ mod tests {
         let list = Cacheable {
             media_type: "application/pkix-crl",
             version: "students-7".into(),
-            modified: at(784_111_777),
             ends: at(784_111_777 + 30),
             max_age: Duration::from_secs(60),
             content: Bytes::from_static(LIST),
@@ -125,7 +114,6 @@ mod tests {
         assert_eq!(response.status(), StatusCode::OK);
         let headers = response.headers();
         assert_eq!(headers[ETAG], "\"students-7\"");
-        assert_eq!(headers[LAST_MODIFIED], "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(headers[EXPIRES], "Sun, 06 Nov 1994 08:50:07 GMT");
         let expected = "public, max-age=20, must-revalidate";
         assert_eq!(headers[CACHE_CONTROL], expected);
@@ -144,7 +132,6 @@ mod tests {
             (IF_NONE_MATCH, "\"students-7\""),
             (IF_NONE_MATCH, "\"x\", W/\"students-7\""),
             (IF_NONE_MATCH, "*"),
-            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:37 GMT"),
         ] {
             let response = asked(name, value);
             assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{value}");
@@ -152,13 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_an_older_one_or_asks_in_riddles_is_sent_it() {
+    fn whoever_has_an_older_one_or_asks_in_riddles_or_by_a_date_is_sent_it() {
         for (name, value) in [
             (IF_NONE_MATCH, "students-7"),
-            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:36 GMT"),
-            (IF_MODIFIED_SINCE, "yesterday"),
+            (IF_NONE_MATCH, "\"students-6\""),
+            (IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:50:07 GMT"),
         ] {
-            assert_eq!(asked(name, value).status(), StatusCode::OK, "{value}");
+            let sent = asked(name, value);
+            assert_eq!(sent.status(), StatusCode::OK, "{value}");
+            assert!(!sent.headers().contains_key(LAST_MODIFIED), "{value}");
         }
     }
 }

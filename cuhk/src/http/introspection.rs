@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Response};
 use axum::routing::post;
 use scb_protocol::authority::Caller;
 use scb_protocol::{Fact, Refusal, Step, StepEvent};
-use scb_transport::{HttpConnection, problem_in_words, telemetry};
+use scb_transport::{HttpConnection, oauth_problem, telemetry};
 use tokio::time::Instant;
 
 use self::asked::{Parameters, Writing, token, writing};
@@ -40,7 +40,7 @@ async fn introspect(
     let (event, answer) = match answered {
         Ok((event, answer)) => (event, answer),
         Err(refusal) => {
-            let told = problem_in_words(&refusal, words::told(refusal.code));
+            let told = oauth_problem(&refusal, words::told(refusal.code));
             (StepEvent::refused(&refusal), told)
         }
     };

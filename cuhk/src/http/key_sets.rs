@@ -89,7 +89,6 @@ impl<T: Serialize> Served<'_, T> {
         let cacheable = Cacheable {
             media_type: self.media_type,
             version: format!("keys-{}", self.keys.sequence),
-            modified: self.keys.since,
             ends: later(now, MAX_AGE),
             max_age: MAX_AGE,
             content: content.into(),

@@ -132,7 +132,6 @@ fn cacheable(certificate: &Certificate, media_type: &'static str, content: Bytes
     Cacheable {
         media_type,
         version: certificate.fingerprint().to_string(),
-        modified: certificate.not_before(),
         ends: certificate.not_after(),
         max_age: CERTIFICATE_MAX_AGE,
         content,
@@ -159,7 +158,6 @@ fn cacheable_list(signer: CrlSigner, crl: &Crl) -> Cacheable {
     Cacheable {
         media_type: LIST,
         version: format!("{signer}-{}", crl.number()),
-        modified: crl.this_update(),
         ends: crl.next_update(),
         max_age: LIST_MAX_AGE,
         content: Publication::bytes_of(crl),

@@ -82,7 +82,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "crl_age",
-            "How long ago the revocation list in force was signed",
+            "How long the revocation list in force has counted: since 10 minutes before it was signed",
             Unit::Seconds,
             self.list_age.clone(),
         );

@@ -1,7 +1,7 @@
 //! Refusals as HTTP says them: RFC 9457, with the registry's code and its status.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use scb_protocol::Refusal;
 use serde::Serialize;
@@ -14,6 +14,8 @@ struct Problem<'a> {
     status: u16,
     detail: &'static str,
     remedy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
     #[serde(flatten)]
     refusal: &'a Refusal,
 }
@@ -25,9 +27,24 @@ pub fn problem(refusal: &Refusal) -> Response<Body> {
 }
 
 /// As [`problem`], with another sentence and another remedy: for whoever uses no program of ours.
-pub fn problem_in_words(
+pub fn problem_in_words(refusal: &Refusal, words: (&'static str, &'static str)) -> Response<Body> {
+    answer(refusal, words, |_| None)
+}
+
+/// As [`problem_in_words`], for a client of OAuth 2.0: with the member `error` (RFC 6749, section 5.2).
+pub fn oauth_problem(refusal: &Refusal, words: (&'static str, &'static str)) -> Response<Body> {
+    answer(refusal, words, |status| match status {
+        StatusCode::UNAUTHORIZED => Some("invalid_client"),
+        StatusCode::FORBIDDEN => Some("unauthorized_client"),
+        _ if status.is_client_error() => Some("invalid_request"),
+        _ => None,
+    })
+}
+
+fn answer(
     refusal: &Refusal,
     (detail, remedy): (&'static str, &'static str),
+    error: impl FnOnce(StatusCode) -> Option<&'static str>,
 ) -> Response<Body> {
     // The registry holds statuses that exist; a test goes through them.
     let status = StatusCode::from_u16(refusal.code.http_status())
@@ -37,6 +54,7 @@ pub fn problem_in_words(
         status: status.as_u16(),
         detail,
         remedy,
+        error: error(status),
         refusal,
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -49,6 +67,11 @@ pub fn problem_in_words(
     );
     if let Some(seconds) = refusal.retry_after {
         headers.insert(RETRY_AFTER, seconds.into());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        // Such an answer must name a scheme (RFC 9110, section 15.5.2). None is registered for what TLS asks.
+        let challenge = HeaderValue::from_static("ClientCertificate");
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     response
 }
@@ -66,6 +89,9 @@ mod tests {
             let response = problem(&Refusal::new(*code, Step::Zero));
             assert_eq!(response.status().as_u16(), code.http_status(), "{code}");
             assert!(response.status().canonical_reason().is_some(), "{code}");
+            let names_scheme = response.headers().contains_key(WWW_AUTHENTICATE);
+            let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+            assert_eq!(names_scheme, is_unauthorized, "{code}");
         }
     }
 
