@@ -138,6 +138,71 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     assert!(listed.succeeded().json()[0]["unseen_since"].is_null());
 }
 
+/// The number that the next list has.
+fn epoch(home: &Path) -> u64 {
+    let store = Store::open(&home.join("cuhk.db")).unwrap();
+    let epoch = store
+        .read_blocking(|records| records.status().epoch())
+        .unwrap();
+    store.close_blocking();
+    epoch
+}
+
+#[test]
+fn a_snapshot_from_before_a_thousand_suspensions_that_is_put_back_a_second_later_gives_no_number_twice()
+ {
+    let Watched {
+        mut campus,
+        blackboard,
+        dir,
+        ..
+    } = watched();
+    let home = campus.path().join("cuhk");
+    campus
+        .student(&["enrol", "--ids", "1155000001"])
+        .succeeded();
+    let listed = on(&home, &["roster", "list", "--csv"]).succeeded().stdout;
+    let [few, many] = ["few.csv", "many.csv"].map(|name| dir.path().join(name));
+    fs::write(&few, &listed).unwrap();
+    let columns = listed.lines().next().unwrap().matches(',').count();
+    let more = (0..1001).map(|n| format!("115800{n:04},N{}\n", ",".repeat(columns - 1)));
+    fs::write(&many, listed + &more.collect::<String>()).unwrap();
+    let import = |file: &Path, more: &[&str]| {
+        let import = ["roster", "import", file.to_str().unwrap()];
+        on(&home, &[&import[..], more].concat()).succeeded();
+    };
+    import(&many, &[]);
+
+    campus.cuhk.stop();
+    let snapshot = dir.path().join("snapshot");
+    copy(&home, &snapshot);
+    let copied = epoch(&home);
+    serve_from(&mut campus, &home);
+    let gone = ["--missing", "suspend", "--suspend-many", "1001"];
+    import(&few, &gone);
+    hands_in(&campus);
+    let last = epoch(&home);
+    assert!(last >= copied + 1001, "{copied} {last}");
+    let seconds = || SystemClock.now().as_secs();
+    let done = seconds();
+    while seconds() == done {
+        std::thread::yield_now();
+    }
+
+    campus.cuhk.stop();
+    fs::remove_dir_all(snapshot.join("log")).unwrap();
+    copy(&home.join("log"), &snapshot.join("log"));
+    serve_from(&mut campus, &snapshot);
+    for _ in 0..3 {
+        on(&snapshot, &["roster", "suspend", "1155000002"]).succeeded();
+        on(&snapshot, &["roster", "restore", "1155000002"]).succeeded();
+        let next = epoch(&snapshot);
+        assert!(next > last + 1, "{next} after {last}");
+    }
+    wait_for(&blackboard, "/readyz", 200);
+    hands_in(&campus);
+}
+
 /// Waits until Blackboard says of so many logs that CUHK may not have seen all of them.
 #[track_caller]
 fn until_unseen(blackboard: &str, logs: u32) {

@@ -114,8 +114,8 @@ impl<'a> RevocationLists<'a> {
         .transpose()
     }
 
-    /// The number of the next list: one more, or the time in seconds or the epoch if that is
-    /// later, so that an old backup does not use a number again.
+    /// The number of the next list: one more, or the time in seconds or the epoch, which goes by
+    /// microseconds, if that is later, so that an old backup does not use a number again.
     ///
     /// # Errors
     ///

@@ -8,9 +8,9 @@ use rustls_pki_types::UnixTime;
 use super::convert;
 use crate::Error;
 
-/// Epochs for each second since 1970: after a backup was restored they go on at the one that the
-/// moment has. Nobody changes so much, so that the next time the same backup is restored is beyond
-/// all that was used since this time. Below 2^53, which JSON carries, until 2141.
+/// Epochs for each second since 1970: they go on at the one that the moment has, from the first day on.
+/// Nobody changes so much, so that what is put back, a backup or a snapshot of the machine, goes on beyond
+/// all that was used since it was made. Below 2^53, which JSON carries, until 2141.
 const PER_SECOND: u64 = 1_000_000;
 
 /// The status epoch.
@@ -94,20 +94,17 @@ impl<'a> Status<'a> {
         self.reach(next.saturating_add(epochs(age(moment))))
     }
 
-    /// Goes on to the next epoch: one more, or what the time has if that is later, so that a copy of the home that
-    /// is put back without `cuhk restore`, as with a snapshot of the machine, uses no epoch again. That is the
-    /// time in seconds, and what [`Status::jump`] would go to once a backup was restored.
+    /// Goes on to the next epoch: one more, or what the time has in microseconds if that is later, as
+    /// [`Status::jump`] counts it. So a copy of the home that is put back without `cuhk restore`, as with a
+    /// snapshot of the machine, uses no epoch again, however many changes one import has made meanwhile.
+    /// Homes of builds that counted seconds go on here once.
     ///
     /// # Errors
     ///
     /// [`Error::Storage`].
     pub fn advance(&self, now: UnixTime) -> Result<u64, Error> {
         let now = Duration::from_secs(now.as_secs());
-        let was_restored = self.epoch()? >= epochs(FIRST_DAY);
-        self.reach(match was_restored {
-            true => epochs(now).saturating_add(epochs(age(now))),
-            false => now.as_secs(),
-        })
+        self.reach(epochs(now).saturating_add(epochs(age(now))))
     }
 
     fn reach(&self, least: u64) -> Result<u64, Error> {
@@ -119,10 +116,10 @@ impl<'a> Status<'a> {
     }
 }
 
-/// 1 November 2026 (UTC), before which no home was restored.
+/// 1 November 2026 (UTC), before which no home counted microseconds.
 const FIRST_DAY: Duration = Duration::from_secs(1_793_491_200);
 
-/// What has passed since [`FIRST_DAY`]: longer at each restoration.
+/// What has passed since [`FIRST_DAY`]: longer each time that something is put back.
 fn age(moment: Duration) -> Duration {
     moment.saturating_sub(FIRST_DAY)
 }
@@ -164,16 +161,36 @@ mod tests {
                 .write_blocking(move |records| records.status().advance(now))
                 .unwrap()
         };
-        assert_eq!(advance(1000), 1000);
-        assert_eq!(advance(1000), 1001);
-        assert_eq!(advance(500), 1002, "a clock set back");
-        assert_eq!(advance(2000), 2000);
+        let second = 1_000_000;
+        assert_eq!(advance(1000), 1000 * second);
+        assert_eq!(advance(1000), 1000 * second + 1);
+        assert_eq!(advance(500), 1000 * second + 2, "a clock set back");
+        assert_eq!(advance(2000), 2000 * second);
         assert_eq!(
             store
                 .read_blocking(|records| records.status().epoch())
                 .unwrap(),
-            2000
+            2000 * second
         );
+    }
+
+    #[test]
+    fn a_home_that_counted_seconds_goes_on_by_the_microsecond() {
+        let (_dir, store) = temporary();
+        let now = 1_795_000_000;
+        store
+            .write_blocking(move |records| {
+                // Ahead of the clock, as one import of a thousand made it.
+                let set = "UPDATE status SET epoch = ?1";
+                let before = [convert::integer(1_795_001_000_u64)];
+                records.connection.execute(set, before)?;
+                let status = records.status();
+                let next = status.advance(convert::time(now)?)?;
+                assert!(next > epochs(Duration::from_secs(1_795_000_000)));
+                assert_eq!(status.advance(convert::time(now)?)?, next + 1);
+                Ok(())
+            })
+            .unwrap();
     }
 
     #[test]
@@ -204,24 +221,33 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_a_restored_home_that_is_put_back_uses_no_epoch_again() {
+    fn a_copy_of_a_home_that_is_put_back_uses_no_epoch_again_restored_or_not() {
+        for was_restored in [false, true] {
+            put_back_within_a_minute(was_restored);
+        }
+    }
+
+    fn put_back_within_a_minute(was_restored: bool) {
         let (_dir, store) = temporary();
         let now = 1_795_000_000;
         store
             .write_blocking(move |records| {
                 let status = records.status();
                 status.advance(convert::time(now - 60)?)?;
-                status.jump(
-                    Duration::from_millis(1_795_000_000_400),
-                    None,
-                    Duration::ZERO,
-                )?;
+                if was_restored {
+                    let moment = Duration::from_millis(1_795_000_000_400);
+                    status.jump(moment, None, Duration::ZERO)?;
+                }
                 let copy = status.advance(convert::time(now)?)?;
                 let mut last = copy;
                 for after in 1..60 {
                     for _ in 0..50 {
                         last = status.advance(convert::time(now + after)?)?;
                     }
+                }
+                // All of a faculty by one import.
+                for _ in 0..3000 {
+                    last = status.advance(convert::time(now + 59)?)?;
                 }
                 let back = [convert::integer(copy)];
                 records
