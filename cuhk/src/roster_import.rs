@@ -45,6 +45,8 @@ pub struct ImportOptions {
     pub sheet: Option<(PathBuf, Fingerprint)>,
     /// Whether who has an unused code and no certificate gets another, which ends that.
     pub replace_codes: bool,
+    /// Whether who has a certificate of before a restoration, about which nobody has asked since, gets a code.
+    pub also_certified: bool,
     /// What becomes of those who are not listed.
     pub missing: Missing,
     /// When it is.

@@ -72,6 +72,7 @@ fn furnish(
 fn options(sandbox: &Sandbox, root: &Certificate, now: UnixTime) -> ImportOptions {
     ImportOptions {
         replace_codes: false,
+        also_certified: false,
         sheet: Some((sandbox.codes(), root.fingerprint())),
         missing: Missing::Keep,
         now,

@@ -37,6 +37,7 @@ use crate::Error;
 
 pub use authorities::{Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CrlSigner};
 pub use bundles::TrustBundles;
+pub(crate) use certificates::Hold;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub(crate) use clock_trust::{ClockTrust, Trust};
 pub use codes::{CodeRecord, Codes, OpenCode};
@@ -370,6 +371,7 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!(
             "store/migrations/0023_removed_by_questions.sql"
         )),
+        M::up(include_str!("store/migrations/0024_restoration.sql")),
     ])
 }
 

@@ -99,7 +99,8 @@ fn chinese_remedy(refusal: &Refusal) -> String {
         }
         Some(sid) if refusal.code == Code::CodeUsed => format!(
             "使用當時那部電腦，或向學系再索取一個註冊碼（cuhk code issue {sid}），然後在這裡執行：\
-             student enrol --ids {sid} --new-device"
+             student enrol --ids {sid} --new-device；若中大由備份還原、不認得這裡的證書，則以 --replace 代替 \
+             --new-device"
         ),
         Some(_) if refusal.code == Code::RenewalNotLonger => format!(
             "現在不必做任何事：此證書有效至{}，中大開放下一學期之前簽發的證書都不會更遲到期。開放之後，下一個需要\

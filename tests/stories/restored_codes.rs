@@ -1,13 +1,20 @@
-//! Students who enrolled after the backup that CUHK was put back from.
+//! Students who enrolled, or renewed, after the backup that CUHK was put back from.
 
 use std::fs;
 use std::path::Path;
 
-use crate::campus::{ByHand, Ran, Server};
+use std::time::{Duration, Instant};
+
+use crate::campus::{ByHand, Ran, Server, version};
+use crate::monitoring::{Watched, on, put_back, watched};
 
 const ROSTER: &str = "sid,name\n1155000001,A\n1155000002,B\n1155000003,C\n";
 /// As docs/OPERATIONS.md has it.
 const AGAIN: &str = "roster import students.csv --codes-out again.csv --replace-codes";
+const CERTIFIED: &str =
+    "roster import students.csv --codes-out certified.csv --replace-codes --also-certified";
+/// Reached only by a failing test.
+const LONG: Duration = Duration::from_secs(30);
 
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
@@ -98,4 +105,94 @@ fn after_a_restoration_the_command_of_the_page_gives_codes_that_end_those_of_bef
         .cuhk(&words(&plain.replace("again", "third")))
         .succeeded();
     assert!(!told.stdout.contains("--replace-codes"), "{told:#?}");
+}
+
+#[test]
+fn who_renewed_since_the_backup_gets_a_code_once_that_was_seen_and_all_who_may_have_do_if_wanted() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains(&format!("    cuhk {CERTIFIED}\n")),
+        "{CERTIFIED}"
+    );
+    let Watched {
+        mut campus, dir, ..
+    } = watched();
+    let home = campus.path().join("cuhk");
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let [shown, kept, renewed] = ["1155000001", "1155000002", "1155000003"];
+    let enrol = ["enrol", "--ids", "1155000001,1155000002,1155000003"];
+    campus.student(&enrol).succeeded();
+    let night = dir.path().join("night.zip");
+    on(&home, &["backup", night.to_str().unwrap()]).succeeded();
+    for sid in [shown, renewed] {
+        campus.student(&["renew", "--ids", sid]).succeeded();
+    }
+    let next = dir.path().join("next");
+    let place = campus.path().join("cuhk.addr");
+    let address = fs::read(&place).unwrap();
+    put_back(&mut campus, &night, &home, &next);
+    fs::write(&place, address).unwrap();
+    let sign = ["root", "sign-crl", "--root-passphrase-file"];
+    on(
+        &next,
+        &[&sign[..], &[passphrase.to_str().unwrap()]].concat(),
+    )
+    .succeeded();
+
+    // Who hands in shows which certificate he has.
+    let report = version(campus.outside());
+    let submit = |sid| campus.student(&["submit", "--ids", sid, "--wait", "20", &report]);
+    submit(kept).succeeded();
+    let begun = Instant::now();
+    while !submit(shown).stderr.contains("student_inactive") {
+        assert!(begun.elapsed() < LONG);
+    }
+    // The code was used before the backup.
+    let refused = campus.student(&["enrol", "--ids", shown, "--replace"]);
+    assert!(refused.stderr.contains("code_used"), "{refused:#?}");
+    let told = "--replace instead of --new-device";
+    assert!(refused.stderr.contains(told), "{refused:#?}");
+
+    let roster = dir.path().join("students.csv");
+    let list = on(&next, &["roster", "list", "--csv"]).succeeded().stdout;
+    let head = list.lines().next().unwrap().to_owned();
+    let ours = list.lines().filter(|line| line.contains("115500000"));
+    let ours: Vec<_> = ours
+        .filter(|line| [shown, kept, renewed].iter().any(|sid| line.contains(sid)))
+        .collect();
+    fs::write(&roster, format!("{head}\n{}\n", ours.join("\n"))).unwrap();
+    let import = |line: &str| {
+        let mut command = crate::campus::program("cuhk");
+        command.arg("--home").arg(&next).current_dir(dir.path());
+        Ran::of(command.args(line.split(' '))).succeeded()
+    };
+    let sheet = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    let told = import(AGAIN).stdout;
+    for expected in [
+        "1 code written to again.csv",
+        "1 of these students has shown a certificate",
+        "1 student with a certificate of before CUHK was restored",
+        "--also-certified",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let codes = sheet("again.csv");
+    assert!(codes.contains(shown), "{codes}");
+    assert!(!codes.contains(kept) && !codes.contains(renewed), "{codes}");
+    let told = import(CERTIFIED).stdout;
+    assert!(told.contains("2 codes written to certified.csv"), "{told}");
+    let codes = sheet("certified.csv");
+    assert!(codes.contains(renewed) && !codes.contains(kept), "{codes}");
+
+    let file = dir.path().join("certified.csv");
+    for sid in [shown, renewed] {
+        let enrol = ["enrol", "--ids", sid, "--replace", "--codes"];
+        campus
+            .student(&[&enrol[..], &[file.to_str().unwrap()]].concat())
+            .succeeded();
+        submit(sid).succeeded();
+    }
+    let told = import(&CERTIFIED.replace("certified.csv", "third.csv")).stdout;
+    assert!(told.contains("nobody needs a code"), "{told}");
 }

@@ -171,6 +171,7 @@ fn check_in(
             records.status().go_beyond(number, moment)?;
         }
         records.bundles().restored()?;
+        records.certificates().note_restoration()?;
         records.note(&"home", &format!("from a backup of {made_at}"), now)?;
         Ok(Restored {
             made_at,

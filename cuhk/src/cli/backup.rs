@@ -220,12 +220,15 @@ fn of_services(services: Vec<(ServiceName, Option<UnixTime>)>) -> Vec<String> {
 }
 
 /// What is not in a backup.
-const CERTIFIED_SINCE: [&str; 5] = [
+const CERTIFIED_SINCE: [&str; 8] = [
     "What happened after the backup is not in it:",
     "  - certificates issued since: verification answers `unknown` about them; their holders",
     "    enrol again, with the code of their sheet once more or with a new one, which ends that. For all:",
     "    cuhk roster import FILE --codes-out OUT --replace-codes",
     "    for one: cuhk code issue SID --replace",
+    "    Of who has renewed since it knows the certificate of before, for which nobody has the key any more: that",
+    "    command writes codes for those who have shown another one here, in a hand-in; for all who may have,",
+    "    with --also-certified: cuhk roster import FILE --codes-out OUT --replace-codes --also-certified",
 ];
 
 const SINCE: [&str; 11] = [

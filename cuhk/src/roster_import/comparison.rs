@@ -12,7 +12,7 @@ use super::{ImportOptions, Missing};
 use crate::admin::{IssuedCode, new_code};
 use crate::code_sheet::SheetRow;
 use crate::roster_file::{Entry, Listed, Nobody, RosterFault, RosterReader, RosterRow};
-use crate::store::{CertificateRecord, Records, Step, Student};
+use crate::store::{CertificateRecord, Hold, Records, Step, Student};
 use crate::{Error, Subject};
 
 /// Whether anything is going to be changed.
@@ -271,7 +271,15 @@ impl Comparison {
         let subject = Subject::Student(student.sid.clone());
         let now = self.options.now;
         if !is_new && has_certificate(records, &subject, now)? {
-            return Ok(());
+            match records.certificates().hold(&subject, now)? {
+                Hold::Undoubted => return Ok(()),
+                Hold::Unseen if !self.options.also_certified => {
+                    self.import.unseen += 1;
+                    return Ok(());
+                }
+                Hold::Unseen => {}
+                Hold::Lost => self.import.lost += 1,
+            }
         }
         if !is_new && records.codes().has_open(&subject, now)? {
             if !self.options.replace_codes {

@@ -69,6 +69,11 @@ pub struct Import {
     pub open_codes: usize,
     /// How many such codes end, as others take their place.
     pub replaced: usize,
+    /// How many have shown a certificate that is lost since a restoration, and get a code.
+    pub lost: usize,
+    /// How many have a certificate of before a restoration about which no service has asked since, and get
+    /// no code.
+    pub unseen: usize,
     /// An earlier import that was interrupted, if there was one.
     pub earlier: Option<Earlier>,
 }

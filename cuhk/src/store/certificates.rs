@@ -1,11 +1,15 @@
 //! Certificates: the intent first, then the certificate, then perhaps its revocation.
 
+mod restoration;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, RevocationReason, Serial, Validity};
 
 use super::{Log, Revocations, convert, seal};
 use crate::{Error, Subject};
+
+pub(crate) use restoration::Hold;
 
 const COLUMNS: &str = "serial, subject, profile, public_key, not_before, not_after, \
                        sha256, der, revoked_at, reason, invalid_since";

@@ -55,6 +55,7 @@ impl Office {
     pub fn options(&self, codes: Option<&str>) -> ImportOptions {
         ImportOptions {
             replace_codes: false,
+            also_certified: false,
             sheet: codes.map(|name| (self.path(name), Fingerprint::of(b"root"))),
             missing: Missing::Keep,
             now: self.now,

@@ -138,7 +138,8 @@ pub(super) fn remedy_of(refusal: &Refusal) -> String {
         }
         Some(sid) if refusal.code == Code::CodeUsed => format!(
             "use the machine where it was used, or ask your department for a further code (cuhk \
-             code issue {sid}), then here: student enrol --ids {sid} --new-device"
+             code issue {sid}), then here: student enrol --ids {sid} --new-device; if CUHK was put back from a backup and \
+             does not know the certificate that is here: --replace instead of --new-device"
         ),
         Some(_) if refusal.code == Code::RenewalNotLonger => format!(
             "nothing has to be done now: this certificate is good until {}, and no other would be good for \

@@ -54,7 +54,11 @@ then.
 With --codes-out, students who have neither a certificate nor an open code get a code; the file
 is for you to hand out and then to delete. With --replace-codes as well those who have an open code
 get another, which ends that: where a sheet is lost, or after `cuhk restore`, when codes that were
-used since the backup are open again. Who has a certificate gets none in any case.
+used since the backup are open again. Who has a certificate gets none, with one exception: after
+`cuhk restore` CUHK may have the certificate of before a renewal, whose key nobody has any more. Who
+has shown one that CUHK does not know gets a code; with --also-certified everybody whose certificate
+is from before the restoration and about whom no service has asked since. Until such a code is used
+the certificate counts as before.
 
 With --missing suspend, active students who are not listed, or are listed as deleted or suspended,
 are suspended at once, unless a row is refused. If they are more than a third of all, the command
@@ -94,6 +98,9 @@ pub(in crate::cli) struct Arguments {
     /// New codes also for those who have one that was not used: those end (a lost sheet, a restoration)
     #[arg(long, requires = "codes_out")]
     replace_codes: bool,
+    /// Codes also for those whose certificate may have been renewed between a backup and its restoration
+    #[arg(long, requires = "codes_out")]
+    also_certified: bool,
     /// Name every student; otherwise at most 20 of each kind of difference
     #[arg(long)]
     all: bool,
@@ -119,6 +126,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let mut options = ImportOptions {
         sheet: arguments.codes_out.clone().map(|path| (path, root)),
         replace_codes: arguments.replace_codes,
+        also_certified: arguments.also_certified,
         missing: match arguments.missing {
             Fate::Keep => Missing::Keep,
             Fate::Suspend => Missing::Suspend {

@@ -90,9 +90,26 @@ fn codes(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
     }
     if import.open_codes > 0 {
         say(&format!(
-            "{} without a certificate: a code is out that was not used, and stays good. If that sheet is lost, or \
+            "{} without a certificate that counts: a code is out that was not used, and stays good. If that sheet is lost, or \
              CUHK was restored since: the same with --replace-codes ends it and writes another",
             counted(import.open_codes, "student")
+        ))?;
+    }
+    if import.lost > 0 {
+        say(&format!(
+            "{} shown a certificate that CUHK does not know since it was restored, so that the one of before is no \
+             help to them",
+            match import.lost {
+                1 => "1 of these students has".to_owned(),
+                many => format!("{many} of these students have"),
+            }
+        ))?;
+    }
+    if import.unseen > 0 {
+        say(&format!(
+            "{} with a certificate of before CUHK was restored, about which no service has asked since: who renewed \
+             it between the backup and that has no key for it any more. For all of these as well: --also-certified",
+            counted(import.unseen, "student")
         ))?;
     }
     Ok(())
@@ -210,6 +227,8 @@ struct Report<'a> {
     codes: usize,
     open_codes: usize,
     replaced_codes: usize,
+    lost_certificates: usize,
+    unseen_since_restored: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_import: Option<Earlier>,
     differences: Differences<'a>,
@@ -234,6 +253,8 @@ pub(super) fn json(arguments: &Arguments, import: &Import) -> Result<(), Failure
         codes: import.codes,
         open_codes: import.open_codes,
         replaced_codes: import.replaced,
+        lost_certificates: import.lost,
+        unseen_since_restored: import.unseen,
         earlier_import: import.earlier,
         differences: Differences(&import.findings),
     };
