@@ -104,6 +104,14 @@ pub enum Error {
         #[source]
         source: Box<Error>,
     },
+    /// The file is damaged by which a change of the passphrase would be finished.
+    #[error("{} is damaged: it holds keys under a passphrase that was changed", path.display())]
+    PassphraseChangeDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Whether a passphrase that was given opens every key as it is.
+        opened: Option<bool>,
+    },
     /// A key is to be made that the running server could not open.
     #[error(
         "the server that runs here was started before the passphrase was changed, or by an earlier build: it could \

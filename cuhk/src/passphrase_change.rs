@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::config::path;
 use crate::draft;
-use crate::issuers::{in_file, open_key};
+use crate::issuers::open_key;
 use crate::note_keys::unlock_log;
 use crate::store::{AuthorityKind, CrlSigner};
 use crate::turn::{Turn, Work};
@@ -126,7 +126,10 @@ impl Change {
 
     /// Names are taken from nobody else: a file here stays within the home.
     fn read(file: &Path) -> Result<Self, Error> {
-        let damaged = || in_file(file)(scb_certs::Error::KeyMalformed);
+        let damaged = || Error::PassphraseChangeDamaged {
+            path: file.to_owned(),
+            opened: None,
+        };
         let bytes = read_limited(file, LIMIT)?;
         let change: Self = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         let is_known = |(name, pem): (&String, &String)| {
@@ -148,8 +151,8 @@ impl Change {
 ///
 /// # Errors
 ///
-/// [`Error::PassphraseChangeUnfinished`]; [`Error::Local`] if the file cannot be read, [`Error::Certificates`]
-/// if it is none of ours.
+/// [`Error::PassphraseChangeUnfinished`]; [`Error::Local`] if the file cannot be read,
+/// [`Error::PassphraseChangeDamaged`] if it is none of ours.
 pub(crate) fn finish(home: &Path) -> Result<bool, Error> {
     let file = home.join(PENDING);
     if !file.exists() {
@@ -162,6 +165,50 @@ pub(crate) fn finish(home: &Path) -> Result<bool, Error> {
 fn unfinished(source: Error) -> Error {
     Error::PassphraseChangeUnfinished {
         source: Box::new(source),
+    }
+}
+
+/// What is wrong with the file of a change that has happened, if it is damaged.
+pub(crate) fn damage(home: &Home, passphrase: Option<&Passphrase>) -> Option<Error> {
+    match Change::read(&home.path(PENDING)) {
+        Err(error @ Error::PassphraseChangeDamaged { .. }) => Some(match passphrase {
+            Some(passphrase) => tried(error, home, &[passphrase]),
+            None => error,
+        }),
+        _ => None,
+    }
+}
+
+/// Of a damaged file it is said whether it is needed at all: not if one of these opens every key as it is.
+pub(crate) fn tried(error: Error, home: &Home, passphrases: &[&Passphrase]) -> Error {
+    match error {
+        Error::PassphraseChangeDamaged { path, .. } => Error::PassphraseChangeDamaged {
+            path,
+            opened: Some(passphrases.iter().any(|one| is_done(home, one))),
+        },
+        other => other,
+    }
+}
+
+/// What to do about a damaged file of a change; `opened` is whether a passphrase that was given opens all keys.
+pub(crate) fn remedy(file: &Path, opened: Option<bool>) -> String {
+    let file = file.display();
+    match opened {
+        Some(true) => format!(
+            "the passphrase that was given opens every key as it is, so that nothing in this file is needed. Remove \
+             it: rm {file}; then do the same again"
+        ),
+        Some(false) => format!(
+            "the passphrase that was given does not open every key: try the other one, of before or after the \
+             change (cuhk doctor --passphrase-file FILE). If neither does, some keys have the one and some the \
+             other: restore the newest backup elsewhere (cuhk restore FILE --home NEW), copy NEW/issuers and \
+             NEW/keys/log.pem over those here, remove {file}, and go on with the passphrase of that backup"
+        ),
+        None => format!(
+            "look whether it is needed: cuhk doctor --passphrase-file FILE, with the present passphrase and, if that \
+             does not open every key, with the one of before. Once one does: rm {file}. It says what to do if \
+             neither does"
+        ),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::log::IssuanceLog;
 use crate::monitor::Watch;
 use crate::note_keys;
 use crate::own_identity::dropped_names;
-use crate::passphrase_change::{finish_begun, open_and_note};
+use crate::passphrase_change::{finish_begun, open_and_note, tried};
 use crate::signing::Signing;
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -48,7 +48,7 @@ impl Unlocked {
     /// that is not understood.
     pub fn open(home: Home, passphrase: &Passphrase) -> Result<Self, Error> {
         let mut lock = HomeLock::acquire(home.dir(), Role::Cuhk.as_str())?;
-        finish_begun(home.dir())?;
+        finish_begun(home.dir()).map_err(|error| tried(error, &home, &[passphrase]))?;
         note_keys::create_missing(&home, passphrase)?;
         let unlock = || Issuers::unlock(&home, passphrase);
         let issuers = open_and_note(&home, &mut lock, unlock)?;

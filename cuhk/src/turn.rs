@@ -55,7 +55,7 @@ impl Turn {
     ///
     /// # Errors
     ///
-    /// As for [`Turn::take`]; [`Error::Certificates`] if the file of that change is none.
+    /// As for [`Turn::take`]; [`Error::PassphraseChangeDamaged`].
     pub(crate) fn take_in(home: &Path, work: Work) -> Result<Self, Error> {
         let path = home.join(work.file());
         let failed = |action| {

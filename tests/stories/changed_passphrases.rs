@@ -346,6 +346,57 @@ fn a_new_passphrase_is_asked_for_twice_at_a_terminal() {
     assert!(office.opens("cuhk.home", "new.pass"));
 }
 
+/// By a damaged disk: what holds the keys under the new passphrase cannot be read.
+#[test]
+fn a_damaged_file_of_a_change_is_told_with_what_to_do_where_one_passphrase_opens_all_and_where_none_does()
+ {
+    let office = Office::open();
+    let campus = &office.0;
+    let pending = campus.path("cuhk.home/passphrase-change.json");
+    let doctor = |passphrase: &str| {
+        let told = campus.cuhk(&["doctor", "--passphrase-file", passphrase]);
+        told.stdout
+    };
+    let code = "passphrase_change_damaged";
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--passphrase-file"];
+    for torn in ["", "{\"type\":\"scb-pass"] {
+        write_secret(&pending, torn);
+        let backup = office.refuses(&["backup", "none.zip"], 5, code);
+        assert!(backup.stderr.contains("cuhk doctor"), "{backup:#?}");
+        for arguments in [&CHANGE[..], &[&serve[..], &["issuers.pass"]].concat()] {
+            let told = office.refuses(arguments, 5, code).stderr;
+            assert!(told.contains("opens every key as it is"), "{told}");
+            assert!(told.contains("passphrase-change.json; then"), "{told}");
+        }
+        let told = office.refuses(&[&serve[..], &["wrong.pass"]].concat(), 5, code);
+        assert!(told.stderr.contains("try the other one"), "{told:#?}");
+        assert!(doctor("issuers.pass").contains("opens every key as it is"));
+        assert!(doctor("wrong.pass").contains("does not open every key"));
+    }
+    assert!(doctor("issuers.pass").contains("Remove it: rm "));
+
+    // Some keys have the one and some the other: as the text says, from a backup.
+    fs::remove_file(&pending).unwrap();
+    campus.cuhk(&["backup", "night.zip"]).succeeded();
+    let of_before = fs::read(campus.path("cuhk.home/keys/log.pem")).unwrap();
+    campus.cuhk(&CHANGE).succeeded();
+    fs::write(campus.path("cuhk.home/keys/log.pem"), of_before).unwrap();
+    write_secret(&pending, "{");
+    for passphrase in ["issuers.pass", "new.pass"] {
+        let told = doctor(passphrase);
+        assert!(told.contains("does not open every key"), "{told}");
+        assert!(told.contains("NEW/keys/log.pem"), "{told}");
+    }
+    office.restores("night.zip", "restored.home");
+    for name in KEYS {
+        let [from, to] = ["restored.home", "cuhk.home"].map(|home| campus.path(home).join(name));
+        fs::copy(from, to).unwrap();
+    }
+    fs::remove_file(&pending).unwrap();
+    assert!(office.opens("cuhk.home", "issuers.pass"));
+    assert!(office.serve("cuhk.home", "issuers.pass").stop().success());
+}
+
 /// At the moment at which the new passphrase counts and few files have it, if it can be caught.
 #[test]
 fn a_change_that_is_killed_leaves_one_passphrase_that_opens_all() {

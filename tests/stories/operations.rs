@@ -109,7 +109,7 @@ impl Machine {
             });
         let functions = self.path("run/functions");
         let script = format!(
-            "{settings}\n[ ! -e {0} ] || . {0}\n{text}\ndeclare -f > {0}\n",
+            "{settings}\n[ ! -e {0} ] || . {0}\n{text}\nended=$?\ndeclare -f > {0}\nexit $ended\n",
             functions.display()
         );
         let root = self.root.path().display();
@@ -190,6 +190,7 @@ fn is_refused_and_loses_nothing(machine: &Machine, text: &str, file: &str) {
     turn.lock().unwrap();
     let ran = machine.runs_under("", text);
     assert!(ran.stderr.contains("[ceremony_running]"), "{ran:#?}");
+    assert_ne!(ran.exit, Some(0), "a script must see it: {ran:#?}");
     drop(turn);
     assert_eq!(fs::read(machine.path(file)).unwrap(), before);
     machine.runs("systemctl restart cuhk.service").succeeded();

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::config::path;
 use crate::issuers::{in_file, is_there, open_key};
 use crate::note_keys::Signed;
-use crate::passphrase_change::is_pending;
+use crate::passphrase_change::{damage, is_pending};
 use crate::store::AuthorityKind;
 
 /// With less than this the disk is as good as full: 64 MiB.
@@ -279,6 +279,9 @@ fn database(home: &Home) -> Finding {
 
 fn issuers_open(home: &Home, passphrase: Option<&Passphrase>) -> Finding {
     const CHECK: &str = "passphrase";
+    if let Some(error) = damage(home, passphrase) {
+        return Finding::unseen(CHECK, error);
+    }
     if is_pending(home.dir()) {
         return Finding::warn(
             CHECK,

@@ -8,6 +8,7 @@ use scb_cli::{Failure, with_causes};
 use scb_protocol::{Code, MOST_LISTS, MOST_LISTS_TAKEN};
 
 use super::Error;
+use crate::passphrase_change;
 use crate::warnings::CLOCK_AHEAD;
 
 impl Error {
@@ -213,6 +214,9 @@ impl Error {
     fn full_remedy(&self) -> Option<String> {
         match (self, self.disk()) {
             (Self::LogDamaged { path, mending, .. }, _) => Some(mending.remedy(path)),
+            (Self::PassphraseChangeDamaged { path, opened }, _) => {
+                Some(passphrase_change::remedy(path, *opened))
+            }
             (Self::Storage(error), Some(Disk::ReadOnly)) => error.remedy(),
             (
                 Self::NoRoomToCompact { .. }
@@ -333,6 +337,7 @@ impl Error {
             Self::PassphraseUnchanged => "passphrase_unchanged",
             Self::ServerOfEarlierPassphrase => "server_of_earlier_passphrase",
             Self::PassphraseChangeUnfinished { .. } => "passphrase_change_unfinished",
+            Self::PassphraseChangeDamaged { .. } => "passphrase_change_damaged",
             Self::KeysChanged => "keys_changed",
             Self::RequestNotOurs { .. } => "request_not_ours",
             Self::WrongRoot { .. } => "wrong_root",

@@ -4,7 +4,7 @@ use scb_cli::{Failure, Home, say};
 
 use super::now;
 use crate::cli::passphrases::{IssuersPassphrase, NewIssuersPassphrase};
-use crate::passphrase_change::Change;
+use crate::passphrase_change::{Change, tried};
 use crate::passphrases::check_changed;
 use crate::store::Store;
 use crate::turn::{Turn, Work};
@@ -35,7 +35,8 @@ pub(super) fn run(home: &Home, store: &Store, arguments: &Arguments) -> Result<(
     let old = arguments.passphrase.read()?;
     let new = arguments.new.read(|typed| check_changed(&old, typed))?;
     // Nobody is held up by a terminal that was forgotten.
-    let _turn = Turn::take(store, Work::Ceremony)?;
+    let turn = Turn::take(store, Work::Ceremony);
+    let _turn = turn.map_err(|error| tried(error, home, &[&old, &new]))?;
     let Some(change) = Change::prepare(home, &old, &new)? else {
         return Ok(say(
             "all keys have the new passphrase already; nothing changed",
