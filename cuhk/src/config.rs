@@ -44,6 +44,13 @@ pub(crate) const MIN_OPERATION_RETENTION_DAYS: u32 = 366;
 /// And at most: twenty.
 const MAX_OPERATION_RETENTION_DAYS: u32 = 7305;
 
+/// For how many days the name of a student who has left is kept: two years.
+const LEFT_STUDENT_RETENTION_DAYS: u32 = 730;
+/// And at least: longer than who comes back after a summer, or a term off, is away.
+const MIN_LEFT_STUDENT_RETENTION_DAYS: u32 = 200;
+/// And at most: twenty years.
+const MAX_LEFT_STUDENT_RETENTION_DAYS: u32 = 7305;
+
 /// Files and directories in the home.
 pub(crate) mod path {
     pub(crate) const ROOT_CERTIFICATE_COPY: &str = "ca.pem";
@@ -117,6 +124,9 @@ pub struct Config {
     /// For how many days it is kept what operators did; 366 to 7305.
     #[serde(deserialize_with = "operation_retention")]
     pub operation_retention_days: u32,
+    /// For how many days name and address of a student who has left are kept; 200 to 7305.
+    #[serde(deserialize_with = "left_student_retention")]
+    pub left_student_retention_days: u32,
     /// Deadlines and bounds.
     pub limits: Limits,
 }
@@ -136,6 +146,7 @@ impl Default for Config {
             witnessed_logs: WITNESSED_LOGS,
             question_retention_days: QUESTION_RETENTION_DAYS,
             operation_retention_days: OPERATION_RETENTION_DAYS,
+            left_student_retention_days: LEFT_STUDENT_RETENTION_DAYS,
             limits: Limits::default(),
         }
     }
@@ -158,6 +169,7 @@ impl Config {
             witnessed_logs,
             question_retention_days,
             operation_retention_days,
+            left_student_retention_days,
             limits,
         } = self;
         let ip: Vec<String> = ip.iter().map(ToString::to_string).collect();
@@ -209,6 +221,11 @@ impl Config {
              # `cuhk prune` removes what is older. At least {MIN_OPERATION_RETENTION_DAYS}, at most {MAX_OPERATION_RETENTION_DAYS}.\n\
              # Default: {OPERATION_RETENTION_DAYS}\n\
              operation_retention_days = {operation_retention_days}\n\
+             # For how many days after students were suspended, or were missing from the roster, name,\n\
+             # address and programme are kept; `cuhk prune` removes them then, unless a certificate has\n\
+             # not ended. Their IDs stay for ever. At least {MIN_LEFT_STUDENT_RETENTION_DAYS}, at most {MAX_LEFT_STUDENT_RETENTION_DAYS}.\n\
+             # Default: {LEFT_STUDENT_RETENTION_DAYS}\n\
+             left_student_retention_days = {left_student_retention_days}\n\
              \n\
              {limits}",
             dns = list(dns),
@@ -281,6 +298,14 @@ fn operation_retention<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Err
         from,
         MIN_OPERATION_RETENTION_DAYS..=MAX_OPERATION_RETENTION_DAYS,
         "days: an audit looks back a year at least",
+    )
+}
+
+fn left_student_retention<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    bounded(
+        from,
+        MIN_LEFT_STUDENT_RETENTION_DAYS..=MAX_LEFT_STUDENT_RETENTION_DAYS,
+        "days: who takes a term off comes back under the same name",
     )
 }
 

@@ -251,6 +251,9 @@ fn nothing_left(records: &Records<'_>, target: &Target) -> Result<NothingLeft, E
 /// [`Error::StudentUnknown`].
 pub fn suspend(records: &Records<'_>, sid: &StudentId, now: UnixTime) -> Result<Suspension, Error> {
     let suspended = records.roster().suspend(sid)?;
+    if suspended {
+        records.roster().note_left(sid, now)?;
+    }
     let live = records
         .certificates()
         .live(&Subject::Student(sid.clone()), now)?;

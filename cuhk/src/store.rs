@@ -372,6 +372,7 @@ fn migrations() -> Migrations<'static> {
             "store/migrations/0023_removed_by_questions.sql"
         )),
         M::up(include_str!("store/migrations/0024_restoration.sql")),
+        M::up(include_str!("store/migrations/0025_left_student.sql")),
     ])
 }
 

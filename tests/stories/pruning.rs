@@ -226,3 +226,62 @@ fn a_log_whose_files_were_lost_after_pruning_comes_back_from_a_backup() {
     assert!(after["log"]["size"].as_u64() > before["log"]["size"].as_u64());
     judged(&log, &after["log"]);
 }
+
+#[test]
+fn of_who_left_years_ago_the_name_goes_and_the_id_stays_for_what_is_proved_by_it() {
+    let mut campus = Campus::sandbox();
+    let cuhk = |words: &str| campus.administer_cuhk(&words.split(' ').collect::<Vec<_>>());
+    campus.student(&["enrol", "--ids", SID]).succeeded();
+    let (gone, held) = ("1155000002", "1155000003");
+    campus.student(&["enrol", "--ids", held]).succeeded();
+    let listed = cuhk("roster list --csv").succeeded().stdout;
+    let file = campus.outside().join("roster.csv");
+    fs::write(&file, &listed).unwrap();
+    for sid in [gone, held] {
+        cuhk(&format!("roster suspend {sid}")).succeeded();
+    }
+    let named = |sid: &str| {
+        let listed = cuhk("roster list --json").succeeded().json();
+        let mut all = listed.as_array().unwrap().iter();
+        let one = all.find(|one| one["sid"] == sid).unwrap();
+        (one["name"] != "", one["email"] != "")
+    };
+    let text = "name, address and programme of 0 students";
+    assert!(prune(&campus, &[]).contains(text));
+
+    let database = campus.path().join("cuhk/cuhk.db");
+    let then = days_ago(731).cast_signed();
+    let database = rusqlite::Connection::open(database).unwrap();
+    database.busy_timeout(Duration::from_secs(10)).unwrap();
+    let left = "UPDATE left_student SET since = ?1";
+    assert_eq!(database.execute(left, [then]).unwrap(), 2);
+    drop(database);
+    let told = prune(&campus, &["--dry-run"]);
+    let one = "name, address and programme of 1 students who left before";
+    assert!(told.contains(&format!("would remove {one}")), "{told}");
+    assert!(named(gone).0);
+    assert_eq!(
+        serde_json::from_str::<Value>(&prune(&campus, &["--json"])).unwrap()["names"],
+        1
+    );
+    assert_eq!(named(gone), (false, false));
+    assert!(named(held).0, "a certificate has not ended");
+    assert!(named(SID).0);
+    let noted = cuhk("operations list").succeeded().stdout;
+    assert!(noted.contains("1 names"), "{noted}");
+    // The records are whole, for the one who serves and for the auditor.
+    campus.cuhk.stop();
+    campus.start_cuhk_again();
+    let cuhk = |words: &str| campus.administer_cuhk(&words.split(' ').collect::<Vec<_>>());
+    let listed = cuhk("certs list 1155000003 --json").succeeded().json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let refused = cuhk("code issue 1155000002");
+    assert!(refused.stderr.contains("student_inactive"), "{refused:#?}");
+    hand_in(&campus);
+    // Who comes back has a name again.
+    let import = format!("roster import {}", file.display());
+    let told = cuhk(&import).succeeded().stdout;
+    assert!(told.contains("1 changed"), "{told}");
+    cuhk("roster restore 1155000002").succeeded();
+    campus.student(&["enrol", "--ids", gone]).succeeded();
+}

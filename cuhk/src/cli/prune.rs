@@ -52,6 +52,10 @@ Of what operators did (`cuhk operations list`) go the records that are older tha
 `operation_retention_days`, up to one that `cuhk serve` has entered in the issuance log; its
 entries about them stay as long.
 
+Of students who were suspended, or missing from the roster, for `left_student_retention_days` (730),
+and have no certificate that has not ended, go name, address and programme. Their IDs stay for ever:
+certificates and the log name them, and nobody else may get one. Backups from before have the names.
+
 Works while `cuhk serve` runs. Giving the room back takes as much again for a moment: on a full disk
 make room elsewhere first.";
 
@@ -83,6 +87,8 @@ struct Told<'a> {
     idle: &'a [IdleLog],
     /// Operations, and before when.
     operations: (u64, UnixTime),
+    /// Students whose name goes, and who had left before when.
+    names: (u64, UnixTime),
     kib: Option<(u64, u64)>,
 }
 
@@ -99,6 +105,7 @@ impl Told<'_> {
         told_questions(verb, self.questions, self.asked)?;
         told_idle(verb, self.idle)?;
         told_operations(verb, self.operations)?;
+        told_names(verb, self.names)?;
         match self.kib {
             None => Ok(()),
             Some((before, now)) => Ok(say(&format!(
@@ -121,6 +128,8 @@ impl Told<'_> {
             "witnessed_logs": self.idle.len(),
             "operations": self.operations.0,
             "operations_before": rfc3339(self.operations.1),
+            "names": self.names.0,
+            "left_before": rfc3339(self.names.1),
             "database_kib_before": self.kib.map(|kib| kib.0),
             "database_kib": self.kib.map(|kib| kib.1),
         })
@@ -145,6 +154,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     let questions = OldQuestions::find(&home.path(path::LOG), &store, asked, now())?;
     let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
     let done = earlier(now(), days(config.operation_retention_days));
+    let left = earlier(now(), days(config.left_student_retention_days));
     let mut told = Told {
         arguments,
         pruned: Pruned::default(),
@@ -153,32 +163,37 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         asked,
         idle: &idle,
         operations: (0, done),
+        names: (0, left),
         kib: None,
     };
     if arguments.dry_run {
-        (told.pruned, told.operations.0) = store.read_blocking(move |records| {
+        (told.pruned, told.operations.0, told.names.0) = store.read_blocking(move |records| {
             let operations = records.operations().count_before(done)?;
-            Ok((records.pruning().count_ended(ended)?, operations))
+            let pruning = records.pruning();
+            let names = pruning.count_names(left, now())?;
+            Ok((pruning.count_ended(ended)?, operations, names))
         })?;
         return told.say();
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    (told.pruned, told.operations.0) = store.write_blocking(move |records| {
+    (told.pruned, told.operations.0, told.names.0) = store.write_blocking(move |records| {
         clock.judge(records, now())??;
         let operations = records.operations().remove_before(done)?;
+        let names = records.pruning().remove_names(left, now())?;
         let pruned = records.pruning().remove_ended(ended)?;
-        if pruned != Pruned::default() || operations > 0 {
+        if pruned != Pruned::default() || operations > 0 || names > 0 {
             let Pruned {
                 codes,
                 certificates,
             } = pruned;
-            let result =
-                format!("{codes} codes, {certificates} certificates, {operations} operations");
+            let result = format!(
+                "{codes} codes, {certificates} certificates, {operations} operations, {names} names"
+            );
             records.note(&"records", &result, now())?;
         }
-        Ok((pruned, operations))
+        Ok((pruned, operations, names))
     })?;
     questions.remove()?;
     for log in &idle {
@@ -196,6 +211,13 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
 fn told_operations(verb: &str, (count, moment): (u64, UnixTime)) -> Result<(), Failure> {
     Ok(say(&format!(
         "{verb} {count} records of operations from before {}",
+        local_time(moment)
+    ))?)
+}
+
+fn told_names(verb: &str, (count, moment): (u64, UnixTime)) -> Result<(), Failure> {
+    Ok(say(&format!(
+        "{verb} name, address and programme of {count} students who left before {}; their IDs stay",
         local_time(moment)
     ))?)
 }

@@ -40,6 +40,7 @@ fn unusual() -> Config {
         witnessed_logs: NonZeroU32::MIN,
         question_retention_days: MIN_QUESTION_RETENTION_DAYS,
         operation_retention_days: MIN_OPERATION_RETENTION_DAYS,
+        left_student_retention_days: 200,
         limits: Limits {
             max_connections: 7,
             ..Limits::default()
@@ -93,6 +94,10 @@ fn a_value_that_nobody_should_choose_is_told_with_its_line() {
             "from 366 to 7305 days: an audit",
         ),
         ("operation_retention_days = 7306", "from 366 to 7305"),
+        (
+            "left_student_retention_days = 199",
+            "from 200 to 7305 days: who takes",
+        ),
         ("renewal_grace_days = 367", "from 0 to 366 days: in whose"),
         ("renewal_grace_days = 4294967295", "from 0 to 366 days"),
         ("wrong_codes = 1000001", "from 1 to 1000000 in a minute"),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 
-use super::{Revocations, convert};
+use super::{Revocations, convert, seal};
 use crate::Error;
 
 /// Codes that are past their end. The answer to somebody who tries one is then that it is not
@@ -18,6 +18,13 @@ const CERTIFICATES: &str = "FROM certificate WHERE not_after < ?1
      AND NOT EXISTS (SELECT 1 FROM enrolment_code
          WHERE enrolment_code.serial = certificate.serial
          AND max(expires_at, coalesce(withdrawn_at, 0)) >= ?1)";
+
+/// What the records say of students who left before `?1` and have no certificate that has not ended by `?2`. The ID
+/// stays: certificates, log and lists name it, and nobody else must ever get it.
+const NAMES: &str = "FROM student WHERE active = 0
+     AND (name <> '' OR email <> '' OR programme <> '')
+     AND EXISTS (SELECT 1 FROM left_student WHERE left_student.sid = student.sid AND since < ?1)
+     AND NOT EXISTS (SELECT 1 FROM certificate WHERE subject = student.sid AND not_after >= ?2)";
 
 /// Removal of what has long ended.
 #[derive(Debug)]
@@ -37,6 +44,43 @@ pub struct Pruned {
 impl<'a> Pruning<'a> {
     pub(super) fn on(connection: &'a Connection) -> Self {
         Self { connection }
+    }
+
+    /// Of how many students [`Pruning::remove_names`] would remove the name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn count_names(&self, left: UnixTime, now: UnixTime) -> Result<u64, Error> {
+        let count = self.connection.query_row(
+            &format!("SELECT count(*) {NAMES}"),
+            params![convert::seconds(left), convert::seconds(now)],
+            |row| row.get(0),
+        )?;
+        convert::number(count)
+    }
+
+    /// Removes name, address and programme of students who left before `left` and have no certificate that may
+    /// still count. Answers of how many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`]; [`Error::RecordInvalid`] if such a row was altered: then nothing is changed.
+    pub(crate) fn remove_names(&self, left: UnixTime, now: UnixTime) -> Result<u64, Error> {
+        let mut statement = self.connection.prepare(&format!("SELECT sid {NAMES}"))?;
+        let limits = params![convert::seconds(left), convert::seconds(now)];
+        let gone = statement.query_map(limits, |row| row.get::<_, String>(0))?;
+        let gone: Vec<_> = gone.collect::<Result<_, _>>()?;
+        for sid in &gone {
+            seal::STUDENT.check(self.connection, sid)?;
+            self.connection
+                .prepare_cached(
+                    "UPDATE student SET name = '', email = '', programme = '' WHERE sid = ?1",
+                )?
+                .execute([sid])?;
+            seal::STUDENT.seal(self.connection, sid)?;
+        }
+        Ok(gone.len() as u64)
     }
 
     /// What [`Pruning::remove_ended`] would remove.
@@ -86,7 +130,7 @@ mod tests {
     use scb_certs::{Fingerprint, RevocationReason, Serial, Validity};
 
     use super::*;
-    use crate::store::{Intent, Profile, Records, Revocation, temporary};
+    use crate::store::{Intent, Profile, Records, Revocation, Student, temporary};
 
     fn at(seconds: i64) -> UnixTime {
         convert::time(seconds).unwrap()
@@ -138,6 +182,62 @@ mod tests {
                 let subject = "1155000001".parse().unwrap();
                 assert!(records.codes().has_open(&subject, at(500))?);
                 records.certificates().check()
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn of_who_left_long_ago_the_name_goes_and_the_id_stays() {
+        let (_dir, store) = temporary();
+        store
+            .write_blocking(|records| {
+                let roster = records.roster();
+                let sid = |n: u32| format!("115500000{n}").parse().unwrap();
+                for n in 1..=5 {
+                    let student = Student {
+                        sid: sid(n),
+                        name: format!("Name {n}"),
+                        email: format!("{n}@example.edu"),
+                        programme: "CSCI".into(),
+                        active: true,
+                    };
+                    roster.import(&student, at(1))?;
+                }
+                // 1 has a certificate, 2 has none, 3 left later, 4 came back, 5 never left.
+                certificate(records, 900)?;
+                for (n, left) in [(1, 100), (2, 100), (3, 600), (4, 100)] {
+                    crate::revocation::suspend(records, &sid(n), at(left))?;
+                }
+                crate::revocation::restore(records, &sid(4), at(200))?;
+                // Suspended again it is no other day.
+                crate::revocation::suspend(records, &sid(2), at(700))?;
+                let names = || -> Result<String, Error> {
+                    let all = records.roster().all()?.into_iter();
+                    Ok(all
+                        .map(|student| student.name.replace("Name ", ""))
+                        .collect())
+                };
+                let pruning = records.pruning();
+                assert_eq!(pruning.count_names(at(500), at(800))?, 1);
+                assert_eq!(names()?, "12345");
+                assert_eq!(pruning.remove_names(at(500), at(800))?, 1);
+                assert_eq!(names()?, "1345");
+                assert_eq!(pruning.remove_names(at(500), at(800))?, 0);
+                let gone = roster.find(&sid(2))?.unwrap();
+                assert_eq!((gone.email.as_str(), gone.programme.as_str()), ("", ""));
+                assert!(!gone.active);
+                // Once the certificate has ended.
+                assert_eq!(pruning.remove_names(at(500), at(901))?, 1);
+                assert_eq!(names()?, "345");
+                // Listed again, by name: from then on it counts anew.
+                let back = Student {
+                    name: "Name 2".into(),
+                    ..gone
+                };
+                roster.import(&back, at(1000))?;
+                assert_eq!(pruning.count_names(at(500), at(1001))?, 0);
+                assert_eq!(pruning.count_names(at(1001), at(1001))?, 2, "and 3");
+                records.roster().check()
             })
             .unwrap();
     }

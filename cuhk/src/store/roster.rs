@@ -179,6 +179,18 @@ impl<'a> Roster<'a> {
         Ok(noted)
     }
 
+    /// Notes since when a student is suspended: restoring the student forgets it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], also for an unknown student.
+    pub(crate) fn note_left(&self, sid: &StudentId, now: UnixTime) -> Result<(), Error> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO left_student (sid, since) VALUES (?1, ?2)")?
+            .execute(params![sid.as_str(), convert::seconds(now)])?;
+        Ok(())
+    }
+
     /// Adds a student, or corrects name, e-mail address and programme. Whether a student who
     /// is listed already is active stays as it is.
     ///
@@ -214,6 +226,10 @@ impl<'a> Roster<'a> {
                 convert::seconds(now),
             ])?;
         seal::STUDENT.seal(self.connection, &student.sid.as_str())?;
+        // Whoever is listed, with a name, has not left yet.
+        self.connection
+            .prepare_cached("UPDATE left_student SET since = max(since, ?2) WHERE sid = ?1")?
+            .execute(params![student.sid.as_str(), convert::seconds(now)])?;
         Ok(change)
     }
 
@@ -243,6 +259,9 @@ impl<'a> Roster<'a> {
             None => Err(Error::StudentUnknown(sid.clone())),
             Some(student) if student.active == active => Ok(false),
             Some(_) => {
+                self.connection
+                    .prepare_cached("DELETE FROM left_student WHERE sid = ?1")?
+                    .execute([sid.as_str()])?;
                 self.connection
                     .prepare_cached("UPDATE student SET active = ?2 WHERE sid = ?1")?
                     .execute(params![sid.as_str(), active])?;
