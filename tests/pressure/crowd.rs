@@ -134,7 +134,7 @@ async fn thousands_who_do_nothing_hold_nobody_up() {
 }
 
 /// This process holds one end of a connection to each server.
-fn as_many_as_allowed(wanted: usize) -> usize {
+pub fn as_many_as_allowed(wanted: usize) -> usize {
     let limit = raise_descriptor_limit().unwrap_or(u64::MAX);
     let allowed = usize::try_from(limit / 2).unwrap().saturating_sub(100);
     if allowed < wanted {
@@ -146,7 +146,7 @@ fn as_many_as_allowed(wanted: usize) -> usize {
 }
 
 /// Connects `idle` times to each server; nobody says anything.
-async fn gather(class: &Arc<Class>, first: &Arc<Member>, idle: usize) -> Vec<Connection> {
+pub async fn gather(class: &Arc<Class>, first: &Arc<Member>, idle: usize) -> Vec<Connection> {
     let mut crowd = Vec::new();
     let mut coming: JoinSet<Result<[Connection; 2], Refusal>> = JoinSet::new();
     for _ in 0..idle {

@@ -28,5 +28,6 @@ mod process;
 mod proxy;
 mod renewals;
 mod signatures;
+mod silent;
 mod slow;
 mod uploads;

@@ -1,0 +1,86 @@
+//! Thousands who say nothing, or are cut off in their first words, and come again: what they took is given back.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::campus::Campus;
+use crate::class::Class;
+use crate::crowd::{as_many_as_allowed, gather};
+use crate::limits::set_limits;
+use crate::process::{count, descriptors, resident, until};
+
+/// What an idle TLS connection may take of a server's memory, in KiB: 28 are its state and buffers.
+const EACH: u64 = 64;
+/// What a server may have more with the third crowd than with the first, in KiB: a connection of the
+/// database has caches of 2 MiB, and each of 1,000 that stayed would take 28.
+const GROWTH: u64 = 12 * 1024;
+/// Descriptors that come and go with the database's connections.
+const SOME: usize = 12;
+/// How soon all is given back once they are gone; the deadline of a handshake is 2 s here.
+const SOON: Duration = Duration::from_secs(20);
+/// The first bytes of a ClientHello, which never ends.
+const TORN: [u8; 9] = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crowds_that_say_nothing_or_are_cut_leave_neither_memory_nor_descriptors() {
+    // Of which a half has TLS, and each holds one end to either server.
+    let idle = as_many_as_allowed(count("SCB_IDLE", 2000)) / 2;
+    let mut campus = Campus::sandbox();
+    for name in ["cuhk", "blackboard"] {
+        let patience = [("handshake", 2.0), ("message", 60.0), ("idle", 120.0)];
+        set_limits(&campus.path().join(name), &patience);
+    }
+    campus.cuhk.stop();
+    campus.start_cuhk_again();
+    campus.restart_blackboard();
+    let class = Arc::new(Class::of(&campus, 2));
+    let first = Arc::new(class.enrol(class.next(1)).await.unwrap().remove(0));
+    let servers = || [&campus.cuhk, &campus.blackboard];
+    let before = servers().map(|server| (descriptors(server), resident(server)));
+
+    let mut of_first = None;
+    for round in 1..=3 {
+        let crowd = gather(&class, &first, idle).await;
+        let torn: Vec<_> = (0..idle)
+            .flat_map(|_| [&class.cuhk, &class.blackboard].map(TcpStream::connect))
+            .filter_map(Result::ok)
+            .enumerate()
+            .map(|(nth, mut stream)| {
+                if nth % 4 > 1 {
+                    let _ = stream.write_all(&TORN);
+                }
+                stream
+            })
+            .collect();
+        let full = servers().map(resident);
+        for (server, (_, empty)) in servers().into_iter().zip(before) {
+            assert!(
+                descriptors(server) >= idle,
+                "{} are open",
+                descriptors(server)
+            );
+            let each = resident(server).saturating_sub(empty) / (2 * idle as u64);
+            assert!(each < EACH, "round {round}: {each} KiB for each");
+        }
+        drop((crowd, torn));
+        for (server, (files, _)) in servers().into_iter().zip(before) {
+            until("their descriptors return", SOON, || {
+                descriptors(server) <= files + SOME
+            });
+        }
+        let left = servers().map(resident);
+        println!("round {round}, {idle} silent and {idle} cut: {full:?} KiB, then {left:?} KiB");
+        // When what is free goes back to the system is the allocator's business: what counts is that the
+        // next crowd needs no more.
+        let least = *of_first.get_or_insert(full);
+        for (full, least) in full.into_iter().zip(least) {
+            assert!(
+                full <= least + GROWTH,
+                "round {round}: {full} KiB, {least} at first"
+            );
+        }
+    }
+    class.enrol(class.next(1)).await.unwrap();
+}
