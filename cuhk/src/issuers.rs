@@ -385,12 +385,14 @@ pub(crate) fn named_root<'a>(
 
 /// The roots' certificates in this home, the oldest first.
 pub(crate) fn stored_roots(home: &Home) -> Result<Vec<(CrlSigner, Certificate)>, Error> {
-    let signers = stored(home, AuthorityKind::Root)?.into_iter();
+    let signers = stored(home, AuthorityKind::Root)?;
+    // Where there is none its file is named, which has to come back.
+    let lost = signers.is_empty().then_some(CrlSigner::ROOT);
     let read = |signer| {
         let certificate = read_certificate(home, &path::authority(signer))?;
         Ok((signer, certificate))
     };
-    signers.map(read).collect()
+    signers.into_iter().chain(lost).map(read).collect()
 }
 
 /// Which roots count, by what is written down of the authorities: the newest, and those under which

@@ -272,6 +272,7 @@ fn a_directory_or_a_certificate_that_is_gone_is_made_again_or_named() {
         for part in [file, "cuhk restore FILE --home NEW", "copy it from there"] {
             assert!(said.contains(part), "{part}: {said}");
         }
+        assert!(!said.contains("the database holds"), "{said}");
     }
     fs::write(campus.path(file), whole).unwrap();
     campus.cuhk(&["doctor"]).succeeded();

@@ -24,7 +24,11 @@ Examples:
 
 No certificate of a student that is issued from then on ends later than the current term, the one
 that ends next. When all terms are over, students get no certificates (`term_over`) until the next
-one is set. Certificates that were issued before keep their end. A running server notices at once.";
+one is set. Certificates that were issued before keep their end. A running server notices at once.
+
+After its end a certificate is renewed by its own key for `renewal_grace_days` of config.toml, 30
+unless set. A summer is longer: nearly everybody needs a new code in September then; with 120, set
+before the summer, only those who are new.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
