@@ -7,6 +7,7 @@
 mod fault;
 mod fields;
 mod header;
+mod layouts;
 mod window;
 
 use std::collections::{HashMap, HashSet};
@@ -103,6 +104,10 @@ pub struct RosterReader {
     spelt: HashMap<String, StudentId>,
     /// Students in rows that do not.
     refused: HashSet<StudentId>,
+    /// Whether a feed may end without the line about itself, or with one about other rows.
+    any_footer: bool,
+    /// Whether the last row was that line.
+    at_footer: bool,
 }
 
 /// Columns that somebody has named, by their headers.
@@ -110,8 +115,8 @@ pub struct RosterReader {
 pub struct NamedColumns<'a> {
     /// That of the student ID.
     pub sid: Option<&'a str>,
-    /// That of the student's name.
-    pub name: Option<&'a str>,
+    /// That of the student's name, or those of given and family name, in whichever order if one is called so.
+    pub name: &'a [&'a str],
 }
 
 impl RosterReader {
@@ -161,7 +166,15 @@ impl RosterReader {
             lines: HashMap::new(),
             spelt: HashMap::new(),
             refused: HashSet::new(),
+            any_footer: false,
+            at_footer: false,
         })
+    }
+
+    /// Takes a feed of Blackboard Learn also if its last line is missing, or counts other rows.
+    #[must_use]
+    pub fn with_any_footer(self, any_footer: bool) -> Self {
+        Self { any_footer, ..self }
     }
 
     /// How the header was understood, in words.
@@ -193,7 +206,7 @@ impl RosterReader {
     pub(crate) fn next_row(&mut self) -> Result<Option<RosterRow>, RosterFault> {
         let stray = loop {
             if !self.reader.read_byte_record(&mut self.record)? {
-                return Ok(None);
+                return self.require_footer().map(|()| None);
             }
             let stray = refuse_open_quote(&mut self.reader)?;
             // Spreadsheets write rows of which only the separators are left.
@@ -212,6 +225,7 @@ impl RosterReader {
             return Err(RosterFault::TooLong);
         }
         let record = self.decode(line)?;
+        self.check_footer(line, &record)?;
         let row = RosterRow {
             line,
             sid: self.columns.sid(&record).to_owned(),
@@ -223,6 +237,29 @@ impl RosterReader {
             },
         };
         Ok(Some(self.refuse_repeated(row)))
+    }
+
+    /// At its end: a feed that was cut off has no line about itself.
+    fn require_footer(&self) -> Result<(), RosterFault> {
+        let must = self.columns.has_footer() && !self.any_footer;
+        match must && !self.at_footer {
+            true => Err(RosterFault::NoFooter { rows: self.rows }),
+            false => Ok(()),
+        }
+    }
+
+    fn check_footer(&mut self, line: u64, record: &StringRecord) -> Result<(), RosterFault> {
+        self.at_footer = self.columns.is_footer(record);
+        let rows = self.rows - 1;
+        match Columns::footer_count(record) {
+            _ if !self.at_footer || self.any_footer => Ok(()),
+            Some(told) if told == rows => Ok(()),
+            told => Err(RosterFault::OtherFooter {
+                line,
+                told: told.map_or_else(|| "no number".to_owned(), |told| format!("{told} rows")),
+                rows,
+            }),
+        }
     }
 
     fn decode(&self, line: u64) -> Result<StringRecord, RosterFault> {

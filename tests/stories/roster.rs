@@ -395,6 +395,15 @@ fn a_nightly_export_with_teachers_and_a_last_line_suspends_who_is_gone() {
     let json = json.succeeded().json();
     assert_eq!(json["counts"]["without_id"], 2, "{json}");
     assert_eq!(json["counts"]["suspended"], 1, "{json}");
+    // One that was cut off on its way suspends nobody, unless somebody knows better.
+    let cut = &feed[..feed.find("***").unwrap()];
+    let refused = campus.import(cut, &nightly);
+    assert_eq!(refused.exit, Some(2), "{refused:#?}");
+    for part in ["no last line ***FileFooter", "--any-footer"] {
+        assert!(refused.stderr.contains(part), "{refused:#?}");
+    }
+    let whole = [&nightly[..], &["--any-footer", "--dry-run"]].concat();
+    campus.import(cut, &whole).succeeded();
     // A teacher who may be the student that is missing: somebody has to look.
     let doubtful = [
         header,

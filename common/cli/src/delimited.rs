@@ -5,7 +5,7 @@ mod quotes;
 
 use std::io::{self, Cursor, Read};
 
-pub use quotes::{Quotes, judge_quotes};
+pub use quotes::{Quotes, ends_line, judge_quotes};
 
 /// UTF-8, it is hoped: each row is checked.
 pub type Text = Box<dyn Read + Send>;

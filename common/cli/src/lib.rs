@@ -27,7 +27,7 @@ mod time;
 
 pub use config::{bounded, cut_config, load_config, lost_config, save_config};
 pub use delimited::{
-    Encoding, Quotes, Text, TextFault, TextForm, judge_quotes, open_text, read_text,
+    Encoding, Quotes, Text, TextFault, TextForm, ends_line, judge_quotes, open_text, read_text,
 };
 pub use error::Error;
 pub use exit::{Failure, finish, finish_in, finish_json, with_causes};

@@ -79,6 +79,24 @@ pub enum RosterFault {
         /// The line on which it opens.
         line: u64,
     },
+    /// A feed that is cut off, or that nobody can know to be whole.
+    #[error(
+        "it has no last line ***FileFooter, with which such a feed ends: it may be cut off after row {rows}"
+    )]
+    NoFooter {
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// A feed of which rows are missing, or that has too many.
+    #[error("line {line}: its ***FileFooter says {told}, and it has {rows} rows before that")]
+    OtherFooter {
+        /// The line of the footer.
+        line: u64,
+        /// What that says, in words.
+        told: String,
+        /// How many rows there are before it.
+        rows: usize,
+    },
     /// A row that does not end.
     #[error("the row after line {line} does not end within {} KiB", MAX_ROW / 1024)]
     Endless {
@@ -116,6 +134,9 @@ impl RosterFault {
             Self::Ambiguous { .. } => {
                 "remove the columns that do not count, or name the column of the student ID with \
                  --sid-column"
+            }
+            Self::NoFooter { .. } | Self::OtherFooter { .. } => {
+                "have it written, and transferred, once more; if it is whole all the same: --any-footer"
             }
             Self::LongQuote { .. } => {
                 "close the quotation mark on that line, or remove it; if it is closed much later, make that \

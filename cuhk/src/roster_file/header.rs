@@ -6,112 +6,8 @@ use csv::StringRecord;
 use scb_cli::{counted, printable};
 
 use super::fields::{check, check_email, full_name, student_id};
+use super::layouts::{LAYOUTS, Layout, is_chinese_for, is_family};
 use super::{Entry, Listed, NamedColumns, Nobody, RosterFault};
-
-/// The columns of one kind of file. Names are in lower case; of several the first counts that
-/// is there.
-struct Layout {
-    /// What writes such files.
-    origin: &'static str,
-    /// If all of these are there, it is this layout.
-    signature: &'static [&'static str],
-    sid: &'static [&'static str],
-    name: &'static [&'static str],
-    given: &'static [&'static str],
-    family: &'static [&'static str],
-    email: &'static [&'static str],
-    programme: &'static [&'static str],
-    /// Columns that say who has left, with the values for those who have not and for those who
-    /// have.
-    standing: &'static [(
-        &'static str,
-        &'static [&'static str],
-        &'static [&'static str],
-    )],
-    /// Whether it ends with a line about itself.
-    has_footer: bool,
-}
-
-const LAYOUTS: [Layout; 6] = [
-    Layout {
-        origin: "a roster",
-        signature: &["sid"],
-        sid: &["sid"],
-        name: &["name"],
-        given: &[],
-        family: &[],
-        email: &["email"],
-        programme: &["programme"],
-        standing: &[],
-        has_footer: false,
-    },
-    Layout {
-        origin: "a Canvas SIS export",
-        signature: &["user_id", "login_id"],
-        sid: &["user_id"],
-        name: &["full_name"],
-        given: &["first_name"],
-        family: &["last_name"],
-        email: &["email"],
-        programme: &[],
-        standing: &[("status", &["active"], &["suspended", "deleted"])],
-        has_footer: false,
-    },
-    Layout {
-        origin: "a Moodle user list",
-        signature: &["username", "firstname", "lastname"],
-        sid: &["idnumber", "username"],
-        name: &[],
-        given: &["firstname"],
-        family: &["lastname"],
-        email: &["email"],
-        programme: &[],
-        standing: &[
-            ("suspended", &["0", ""], &["1"]),
-            ("deleted", &["0", ""], &["1"]),
-        ],
-        has_footer: false,
-    },
-    Layout {
-        origin: "a Moodle course export",
-        signature: &["id number", "first name"],
-        sid: &["id number"],
-        name: &[],
-        given: &["first name"],
-        family: &["last name", "surname"],
-        email: &["email address"],
-        programme: &[],
-        standing: &[],
-        has_footer: false,
-    },
-    Layout {
-        origin: "a Blackboard Learn course export",
-        signature: &["username", "first name", "last name"],
-        sid: &["student id", "username"],
-        name: &[],
-        given: &["first name"],
-        family: &["last name"],
-        email: &["email"],
-        programme: &[],
-        standing: &[("availability", &["yes", ""], &["no"])],
-        has_footer: false,
-    },
-    Layout {
-        origin: "a Blackboard Learn SIS feed",
-        signature: &["external_person_key"],
-        sid: &["student_id", "external_person_key"],
-        name: &[],
-        given: &["firstname"],
-        family: &["lastname"],
-        email: &["email"],
-        programme: &[],
-        standing: &[
-            ("row_status", &["enabled", ""], &["disabled", "deleted"]),
-            ("available_ind", &["y", ""], &["n"]),
-        ],
-        has_footer: true,
-    },
-];
 
 /// Where things stand in each row.
 pub(super) struct Columns {
@@ -143,10 +39,7 @@ impl Columns {
             Some(named) => header.required(&[named])?,
             None => header.required(layout.sid)?,
         };
-        let name = match named.name {
-            Some(named) => Some(header.required(&[named])?),
-            None => header.column(layout.name)?,
-        };
+        let (name, given, family) = header.name(layout, named.name)?;
         let standing = layout.standing.iter();
         let standing = standing.filter_map(|(name, current, gone)| {
             let found = header.column(&[name]).transpose()?;
@@ -155,8 +48,8 @@ impl Columns {
         let columns = Self {
             sid,
             name,
-            given: header.column(layout.given)?,
-            family: header.column(layout.family)?,
+            given,
+            family,
             email: header.column(layout.email)?,
             programme: header.column(layout.programme)?,
             standing: standing.collect::<Result<_, _>>()?,
@@ -237,9 +130,19 @@ impl Columns {
         }))
     }
 
+    /// Whether the file ends with a line about itself, if it is whole.
+    pub(super) fn has_footer(&self) -> bool {
+        self.layout.has_footer
+    }
+
+    /// How many rows the line says that there are, in [`Columns::is_footer`].
+    pub(super) fn footer_count(record: &StringRecord) -> Option<usize> {
+        record.get(1)?.trim().parse().ok()
+    }
+
     /// The line about itself with which a feed of Blackboard Learn ends:
     /// `***FileFooter|4711|2026-11-22***`.
-    fn is_footer(&self, record: &StringRecord) -> bool {
+    pub(super) fn is_footer(&self, record: &StringRecord) -> bool {
         let first = record.get(0).unwrap_or_default();
         let last = record.iter().next_back().unwrap_or_default();
         self.layout.has_footer && first.starts_with("***FileFooter") && last.ends_with("***")
@@ -351,22 +254,51 @@ impl fmt::Display for Columns {
 struct Header(Vec<String>);
 
 impl Header {
+    /// By its name here, else by its name in Chinese.
     fn position(names: &[String], wanted: &str) -> Option<usize> {
-        names
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(wanted))
+        Self::positions(names, wanted).first().copied()
+    }
+
+    fn positions(names: &[String], wanted: &str) -> Vec<usize> {
+        let all = |is: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let found = names.iter().enumerate().filter(|(_, name)| is(name));
+            found.map(|(at, _)| at).collect()
+        };
+        match all(&|name| name.eq_ignore_ascii_case(wanted)) {
+            none if none.is_empty() => all(&|name| is_chinese_for(name, wanted)),
+            exact => exact,
+        }
+    }
+
+    /// The columns of the whole name, of the given and of the family name.
+    fn name(
+        &self,
+        layout: &Layout,
+        named: &[&str],
+    ) -> Result<(Option<usize>, Option<usize>, Option<usize>), RosterFault> {
+        let part = |name: &str| self.required(&[name]).map(Some);
+        Ok(match named {
+            [family, given, ..] if is_family(family) => (None, part(given)?, part(family)?),
+            [given, family, ..] => (None, part(given)?, part(family)?),
+            _ => (
+                match named {
+                    [only] => part(only)?,
+                    _ => self.column(layout.name)?,
+                },
+                self.column(layout.given)?,
+                self.column(layout.family)?,
+            ),
+        })
     }
 
     /// The first of these columns that is there.
     fn column(&self, wanted: &[&str]) -> Result<Option<usize>, RosterFault> {
         for wanted in wanted {
-            let Some(found) = Self::position(&self.0, wanted) else {
-                continue;
-            };
-            return match Self::position(&self.0[found + 1..], wanted) {
-                Some(_) => Err(RosterFault::TwoColumns((*wanted).to_owned())),
-                None => Ok(Some(found)),
-            };
+            match Self::positions(&self.0, wanted).as_slice() {
+                [] => {}
+                [only] => return Ok(Some(*only)),
+                _ => return Err(RosterFault::TwoColumns((*wanted).to_owned())),
+            }
         }
         Ok(None)
     }
@@ -384,7 +316,8 @@ impl Header {
         let mut fitting: Vec<_> = LAYOUTS.iter().collect();
         fitting.retain(|layout| layout.signature.iter().all(has));
         if let (Some(named), true) = (sid_column, fitting.len() > 1) {
-            let is_named = |name: &&str| name.eq_ignore_ascii_case(named);
+            let is_named =
+                |name: &&str| name.eq_ignore_ascii_case(named) || is_chinese_for(named, name);
             fitting.retain(|layout| layout.sid.iter().any(is_named));
         }
         match fitting.as_slice() {

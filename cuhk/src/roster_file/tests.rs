@@ -5,12 +5,14 @@ use std::io::Cursor;
 use super::window::MAX_ROW;
 use super::*;
 
+mod exports;
+
 fn reader(bytes: impl Into<Vec<u8>>) -> Result<RosterReader, RosterFault> {
     RosterReader::new(Cursor::new(bytes.into()), NamedColumns::default())
 }
 
 fn named(sid: Option<&str>) -> NamedColumns<'_> {
-    NamedColumns { sid, name: None }
+    NamedColumns { sid, name: &[] }
 }
 
 fn read(
@@ -150,67 +152,6 @@ fn reads_what_moodle_exports() {
 }
 
 #[test]
-fn reads_what_blackboard_exports() {
-    let course = "\"Last Name\"\t\"First Name\"\t\"Username\"\t\"Student ID\"\t\"Email\"\t\
-                  \"Availability\"\t\"Quiz, 1 [Total Pts: 10] |664617\"\n\
-                  \"Wong\"\t\"Siu Ming\"\t\"wong1\"\t\"1155000001\"\t\"wong@example.edu\"\t\"Yes\"\t\
-                  \"\"\n";
-    let feed = "EXTERNAL_PERSON_KEY|USER_ID|FIRSTNAME|LASTNAME|EMAIL|STUDENT_ID|ROW_STATUS\n\
-                k1|wong1|Siu Ming|Wong|wong@example.edu|1155000001|enabled\n";
-    for text in [course, feed] {
-        assert_eq!(told(text), wong(), "{text}");
-    }
-    // As it is downloaded: tabs and UTF-16, though the name ends in .xls.
-    for bytes in [
-        utf16(&format!("\u{feff}{course}"), u16::to_le_bytes),
-        utf16(&format!("\u{feff}{course}"), u16::to_be_bytes),
-    ] {
-        let rows = read(bytes, None).unwrap();
-        assert_eq!(listed(&rows[0]).name, "Siu Ming Wong");
-        assert_eq!(rows[0].line, 2);
-    }
-}
-
-#[test]
-fn who_has_left_according_to_the_export_is_no_student() {
-    for (text, says) in [
-        (
-            "user_id,login_id,full_name,status\n1155000001,a,A,Deleted\n",
-            "status: Deleted",
-        ),
-        (
-            "user_id,login_id,full_name,status\n1155000001,a,A,suspended\n",
-            "status: suspended",
-        ),
-        (
-            "username,firstname,lastname,deleted\n1155000001,A,B,1\n",
-            "deleted: 1",
-        ),
-        (
-            "username,firstname,lastname,suspended\n1155000001,A,B,1\n",
-            "suspended: 1",
-        ),
-        (
-            "username\tfirst name\tlast name\tavailability\n1155000001\tA\tB\tNo\n",
-            "availability: No",
-        ),
-        (
-            "external_person_key|firstname|lastname|row_status\n1155000001|A|B|disabled\n",
-            "row_status: disabled",
-        ),
-    ] {
-        let [row] = rows(text).try_into().unwrap();
-        let gone = Entry::Gone("1155000001".parse().unwrap(), says.to_owned());
-        assert_eq!(row.entry, gone);
-    }
-    let unknown = rows("user_id,login_id,full_name,status\n1155000001,a,A,\n");
-    assert!(
-        refusal(&unknown[0]).contains("none of active, suspended, deleted"),
-        "{unknown:?}"
-    );
-}
-
-#[test]
 fn an_ambiguous_header_is_refused_with_its_columns() {
     let text = "username,first name,last name,id number\nwong1,Siu Ming,Wong,1155000001\n";
     let refused = read(text, None).unwrap_err().to_string();
@@ -238,12 +179,12 @@ fn a_name_in_another_column_is_taken_from_there_and_asked_for() {
     assert!(told.remedy().contains("--name-column"), "{}", told.remedy());
     let columns = |name| NamedColumns {
         sid: Some("matrikelnummer"),
-        name: Some(name),
+        name,
     };
-    let mut reader = RosterReader::new(Cursor::new(text), columns("nachname")).unwrap();
+    let mut reader = RosterReader::new(Cursor::new(text), columns(&["nachname"])).unwrap();
     let row = reader.next_row().unwrap().unwrap();
     assert_eq!(listed(&row).name, "Wong");
-    let missing = RosterReader::new(Cursor::new(text), columns("no such"));
+    let missing = RosterReader::new(Cursor::new(text), columns(&["no such"]));
     assert!(matches!(missing, Err(RosterFault::NoColumn(_))));
 }
 

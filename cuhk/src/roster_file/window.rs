@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use scb_cli::{Quotes, judge_quotes};
+use scb_cli::{Quotes, ends_line, judge_quotes};
 
 use super::RosterFault;
 
@@ -22,6 +22,8 @@ pub(super) struct Window<R> {
     /// Where what is kept begins.
     at: u64,
     line: u64,
+    /// The byte before what is kept.
+    before: u8,
     delimiter: u8,
 }
 
@@ -33,16 +35,18 @@ impl<R> Window<R> {
             kept: VecDeque::new(),
             at: 0,
             line: 1,
+            before: 0,
         }
     }
 
     /// The line on which the record begins that was found at this byte; records come in order.
     pub(super) fn line_of(&mut self, start: u64) -> u64 {
-        while let Some(byte) = self.kept.front() {
+        while let Some(byte) = self.kept.front().copied() {
             if self.at >= start && !matches!(byte, b'\r' | b'\n') {
                 break;
             }
-            self.line += u64::from(*byte == b'\n');
+            self.line += u64::from(ends_line(self.before, byte));
+            self.before = byte;
             self.at += 1;
             self.kept.pop_front();
         }

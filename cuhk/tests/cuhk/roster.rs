@@ -322,7 +322,8 @@ fn feed(students: &[(&str, &str)], more: &str) -> String {
     for (sid, name) in students {
         text += &format!("k{sid}|{name}||{sid}|{name}@b.example\n");
     }
-    format!("{text}k9|Prof|X||prof@b.example\n{more}***FileFooter|4|2026-11-22***\n")
+    let rows = students.len() + 1 + more.lines().count();
+    format!("{text}k9|Prof|X||prof@b.example\n{more}***FileFooter|{rows}|2026-11-22***\n")
 }
 
 #[test]

@@ -25,6 +25,7 @@ enum Place {
 /// Looks at a row as it is in the file, with its fields separated by `delimiter`.
 pub fn judge_quotes(row: impl Iterator<Item = u8>, delimiter: u8) -> Quotes {
     let (mut place, mut line, mut opened, mut stray) = (Place::Start, 0, 0, None);
+    let mut before = 0;
     for byte in row {
         let ends_field = byte == delimiter || matches!(byte, b'\r' | b'\n');
         place = match place {
@@ -42,13 +43,20 @@ pub fn judge_quotes(row: impl Iterator<Item = u8>, delimiter: u8) -> Quotes {
             }
             Place::Start | Place::Plain => Place::Plain,
         };
-        line += u64::from(byte == b'\n');
+        line += u64::from(ends_line(before, byte));
+        before = byte;
     }
     match (place, stray) {
         (Place::Quoted, _) => Quotes::Open(opened),
         (_, Some(line)) => Quotes::Stray(line),
         (_, None) => Quotes::Fine,
     }
+}
+
+/// Whether a line ends at this byte, after the one `before`: at LF, at CR LF once, and at CR alone, as old
+/// spreadsheets of a Macintosh write.
+pub fn ends_line(before: u8, byte: u8) -> bool {
+    byte == b'\r' || byte == b'\n' && before != b'\r'
 }
 
 #[cfg(test)]
@@ -76,6 +84,8 @@ mod tests {
             ("1,\"A", 0),
             ("1,\"A\n2,B\n", 0),
             ("1,\"A\"\n2,\"B\n", 1),
+            ("1,\"A\"\r2,\"B\r", 1),
+            ("1,\"A\"\r\n2,\"B\r\n", 1),
             ("1,\"the \"\"A\"\"", 0),
         ] {
             assert_eq!(judge_quotes(row.bytes(), b','), Quotes::Open(line), "{row}");

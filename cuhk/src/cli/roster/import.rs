@@ -28,12 +28,14 @@ Examples:
   cuhk roster import roster.csv --missing suspend       those who are no longer listed
   cuhk roster import gc_course.xls --sid-column Username
   cuhk roster import studierende.csv --sid-column Matrikelnummer --name-column Name
+  cuhk roster import f.csv --sid-column Matrikel --name-column Vorname --name-column Nachname
   registry-export | cuhk roster import -                from standard input
 
 The file is CSV with a header: the columns sid,name,email,programme, in any order and any case,
 or what Canvas (SIS export), Moodle (user list, course export) or Blackboard Learn (course export,
-SIS feed) write; UTF-8, or UTF-16 with a byte order mark. Without a column for the address or the
-programme these stay as they are. Importing a file again changes nothing. At most 1,000,000 rows.
+SIS feed) write, with headers in English or Chinese; UTF-8, or UTF-16 with a byte order mark.
+Without a column for the address or the programme these stay as they are. Importing a file again
+changes nothing. At most 1,000,000 rows.
 
 A row is refused, with its line and the reason, if it has more or fewer fields than the header,
 if its student is in the file already, in whatever case the ID is written, or if a text has marks
@@ -89,9 +91,12 @@ pub(in crate::cli) struct Arguments {
     /// The column that has the student ID, by its header
     #[arg(long, value_name = "NAME")]
     sid_column: Option<String>,
-    /// The column that has the student's name, by its header
+    /// The column that has the student's name, by its header; twice: given name and family name
     #[arg(long, value_name = "NAME")]
-    name_column: Option<String>,
+    name_column: Vec<String>,
+    /// Take a Blackboard feed also if its last line is missing, or counts other rows
+    #[arg(long)]
+    any_footer: bool,
     /// Write codes for those who need one to this new file (mode 0600)
     #[arg(long, value_name = "FILE")]
     codes_out: Option<PathBuf>,
@@ -120,6 +125,11 @@ enum Fate {
 pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.suspend_many.is_some() && arguments.missing == Fate::Keep {
         return Err(Failure::usage("--suspend-many goes with --missing suspend"));
+    }
+    if arguments.name_column.len() > 2 {
+        return Err(Failure::usage(
+            "--name-column goes once, or twice: for the given and for the family name",
+        ));
     }
     let root = served_root(&open_home(desk.dir)?)?.fingerprint();
     let (_, store) = desk.open_to_write()?;
@@ -156,11 +166,13 @@ fn import(store: &Store, arguments: &Arguments, options: ImportOptions) -> Resul
     let path = arguments.file.name().to_owned();
     let (source, reading) = source(&arguments.file)?;
     let changing = large(reading.length().unwrap_or_default(), CHANGING);
+    let name: Vec<_> = arguments.name_column.iter().map(String::as_str).collect();
     let named = NamedColumns {
         sid: arguments.sid_column.as_deref(),
-        name: arguments.name_column.as_deref(),
+        name: &name,
     };
     let reader = RosterReader::new(source, named);
+    let reader = reader.map(|reader| reader.with_any_footer(arguments.any_footer));
     let reader = reader.map_err(|reason| Error::roster(&path, reason));
     let done = reader.and_then(|reader| match arguments.dry_run {
         true => rehearse_import(store, path, reader, options),
