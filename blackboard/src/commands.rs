@@ -24,13 +24,12 @@ use crate::fault::{Fault, FaultChoice, Faults};
 use crate::fsck::fsck;
 use crate::identity::{Identity, IdentityFiles};
 use crate::init::{Attempt, CODE_REMEDY};
-use crate::log_list::logs;
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::recover::recover;
 use crate::serve::Server;
 use crate::store::{DATABASE, Register, Store};
-use crate::{courses, gradebook, issuance_log, sandbox, submissions};
+use crate::{courses, gradebook, logs, sandbox, submissions, witness};
 
 /// What a home has once it was served.
 const FIRST_MADE: [&str; 2] = [DATABASE, "content"];
@@ -118,10 +117,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Grades(command) => gradebook::run(&home, &command),
         Command::Recover(command) => runtime()?.block_on(recover(&home, &command, clock())),
         Command::Submissions(command) => submissions::run(&home, &command),
-        Command::Logs(command) => logs(&home, &command),
-        Command::Witness(command) => {
-            runtime()?.block_on(issuance_log::run(&home, &command, clock()))
-        }
+        Command::Logs(command) => logs::list(&home, &command),
+        Command::Witness(command) => runtime()?.block_on(witness::run(&home, &command, clock())),
         Command::Fsck(command) => fsck(&home, &command, (language, clock().now())),
         Command::Generate(what) => Ok(what.run(Arguments::command())?),
     }

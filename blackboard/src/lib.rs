@@ -20,8 +20,6 @@ mod gradebook;
 mod handler;
 mod identity;
 mod init;
-mod issuance_log;
-mod log_list;
 mod logs;
 mod monitor;
 mod note_keys;
@@ -36,6 +34,7 @@ mod sessions;
 mod store;
 mod submissions;
 mod uploads;
+mod witness;
 mod witnessed;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod compare;
+mod list;
 mod proof;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::note_keys::{LOGS, LogKey};
 use crate::store::{Error, Record, Store};
 
 pub(crate) use self::ahead::Ahead;
+pub(crate) use self::list::{list, unseen_by_cuhk};
 
 /// How long an entry may wait for its checkpoint when nobody asks.
 const TICK: Duration = Duration::from_secs(1);

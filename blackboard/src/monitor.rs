@@ -14,7 +14,7 @@ use scb_transport::{Monitor, Shutdown, telemetry};
 use tokio::time::timeout;
 
 use crate::handler::Shared;
-use crate::log_list::unseen_by_cuhk;
+use crate::logs::unseen_by_cuhk;
 use crate::store::Store;
 use metrics::Metrics;
 

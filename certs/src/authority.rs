@@ -1,3 +1,6 @@
+//! What the root and the issuing authorities have in common, so that their certificates are made and checked
+//! in one place.
+
 use rcgen::{
     CertificateParams, CertificateRevocationListParams, KeyIdMethod, RevokedCertParams,
     SerialNumber,

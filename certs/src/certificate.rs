@@ -1,3 +1,6 @@
+//! The one reader of certificates: everything that the other modules ask of X.509 is asked of what is decoded
+//! and bounded here.
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Why a chain is refused, one variant a reason, so that the words for each can say what to do about it.
+
 /// Why a certificate chain is not accepted. Each reason is its own variant, so that whoever is
 /// refused can be told what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,3 +1,5 @@
+//! Chains as they travel: bounded in length, the leaf first, before anybody verifies them.
+
 use data_encoding::BASE64;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};

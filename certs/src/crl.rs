@@ -1,3 +1,5 @@
+//! Revocation lists (RFC 5280, section 5), made and read: how a certificate ends before its time.
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;

@@ -1,3 +1,5 @@
+//! The keys of logs, apart from those of certificates: a signature of the one kind never counts as the other.
+
 use std::fmt;
 use std::sync::Arc;
 

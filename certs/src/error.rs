@@ -1,3 +1,5 @@
+//! What goes wrong in this crate, each with its cause kept; whom not to trust is told in `certificate_error`.
+
 use std::io;
 use std::path::PathBuf;
 

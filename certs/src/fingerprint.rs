@@ -1,3 +1,5 @@
+//! Public things are named by their SHA-256 hash, which is printed, read and compared in one form.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! The hierarchy: a root that certifies two issuing authorities, and what each of these two may issue.
+
 use std::net::IpAddr;
 
 use rustls_pki_types::UnixTime;

@@ -1,3 +1,5 @@
+//! Private keys in memory and at rest (PKCS#8, encrypted with scrypt), such that `openssl pkey` opens them.
+
 use std::fmt;
 use std::sync::Arc;
 

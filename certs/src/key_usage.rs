@@ -1,3 +1,5 @@
+//! What separates a student's certificate from a service's, and either from a token's signer, beside the name.
+
 use der::asn1::ObjectIdentifier;
 
 /// What a certificate's key may be used for (extended key usage, RFC 5280 section 4.2.1.12).

@@ -1,3 +1,5 @@
+//! Files with private keys: for their owner alone, never overwritten, never half written.
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

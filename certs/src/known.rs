@@ -1,3 +1,5 @@
+//! Verifying a chain costs some signatures: what was verified is remembered for as long as it stays true.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;

@@ -1,3 +1,5 @@
+//! Names that come from a peer or a file, parsed once: who holds one need not ask again whether it is valid.
+
 use std::fmt;
 use std::str::FromStr;
 

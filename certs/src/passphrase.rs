@@ -1,3 +1,5 @@
+//! Passphrases, so that none is printed and none outlives its use in memory.
+
 use std::fmt;
 
 use zeroize::Zeroizing;

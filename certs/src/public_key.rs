@@ -1,3 +1,5 @@
+//! P-256 public keys and the check of a signature: the one algorithm that this crate accepts.
+
 use std::fmt;
 
 use der::asn1::{BitString, ObjectIdentifier};

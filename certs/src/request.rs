@@ -1,3 +1,5 @@
+//! Certificate requests (PKCS#10, RFC 2986): only the public key counts, the names in them never do.
+
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, Tag, Tagged};
 use x509_cert::ext::pkix::SubjectAltName;

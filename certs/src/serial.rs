@@ -1,3 +1,5 @@
+//! Serial numbers, which tell whose certificate is revoked: random, positive, one form in text.
+
 use std::fmt;
 use std::str::FromStr;
 

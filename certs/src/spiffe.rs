@@ -1,3 +1,5 @@
+//! Who a certificate is about: the one URI in it, never its common name.
+
 use std::fmt;
 use std::str::FromStr;
 

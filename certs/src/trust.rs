@@ -1,3 +1,5 @@
+//! Whom to trust: the one place where a chain, its names, usages and revocation are judged together.
+
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::ring::ECDSA_P256_SHA256;
 use webpki::{

@@ -1,3 +1,5 @@
+//! How long what is issued lives, so that nothing outlives the authority that issued it.
+
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;

@@ -1,3 +1,5 @@
+//! Evidence: only verification makes these types, so that nobody can take a claim for a proof.
+
 use x509_cert::ext::pkix::KeyUsages;
 
 use crate::examination::wrong_usage;

@@ -1,3 +1,5 @@
+//! What a submission is made of before it is accepted, afterwards, and in a list, each a type of its own.
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId, TrustStore, all_from_pem};
 use scb_protocol::log_leaf::{Accepted, Leaf, LogName};

@@ -1,3 +1,6 @@
+//! The one way in for submissions: a statement is committed, its files get their names for good, and the
+//! number is given; nobody is told before it is durable.
+
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;

@@ -15,8 +15,8 @@ use super::eventually;
 use super::log::FakeLog;
 use crate::arguments::{AcceptLog, Output, WitnessCommand};
 use crate::enrol::{Enrolment, KnownRoot, receipt_roots};
-use crate::issuance_log;
 use crate::store::{FormerLog, Store};
+use crate::witness;
 
 fn cosigned(campus: &Campus) -> Vec<u64> {
     campus.cuhk.state.lock().unwrap().log.cosigned.clone()
@@ -68,7 +68,7 @@ async fn a_log_that_was_rewritten_or_cut_is_never_cosigned_not_even_after_a_rest
 async fn typed(campus: &Campus, command: WitnessCommand) -> anyhow::Result<()> {
     let config = campus.config.to_toml();
     fs::write(campus.home.path("config.toml"), config).unwrap();
-    issuance_log::run(campus.home.dir(), &command, campus.clock()).await
+    witness::run(campus.home.dir(), &command, campus.clock()).await
 }
 
 async fn accept(campus: &Campus, tree: Option<Hash>) -> anyhow::Result<()> {

@@ -1,3 +1,6 @@
+//! The signed attributes: what CMS signs instead of the content itself, and what binds a signature to its
+//! signer's certificate.
+
 use cms::cert::IssuerAndSerialNumber;
 use cms::signed_data::SignedAttributes;
 use der::asn1::{GeneralizedTime, ObjectIdentifier, OctetString, SetOfVec, UtcTime};

@@ -1,3 +1,5 @@
+//! Certificates in the container in which EST hands them out (RFC 7030, section 4.1.3).
+
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::EncapsulatedContentInfo;
 use der::asn1::SetOfVec;

@@ -1,3 +1,5 @@
+//! Members who sign on different machines make one signature file of their parts.
+
 use der::Any;
 
 use super::{DetachedSignature, MAX_SIGNERS};

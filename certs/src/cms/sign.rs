@@ -1,3 +1,5 @@
+//! The writing half of CMS: what the members sign with a statement, readable with `openssl cms`.
+
 use cms::cert::IssuerAndSerialNumber;
 use cms::content_info::CmsVersion;
 use cms::signed_data::{SignerIdentifier, SignerInfo};

@@ -1,3 +1,5 @@
+//! The reading half of CMS: strict about what a signature may contain, silent about whom to trust.
+
 use std::fmt;
 
 use cms::cert::IssuerAndSerialNumber;

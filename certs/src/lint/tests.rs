@@ -1,3 +1,5 @@
+//! Every way in which a profile may be broken by mistake is refused before the key signs it.
+
 #![allow(clippy::unwrap_used)]
 
 mod kinds;

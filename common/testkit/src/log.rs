@@ -1,3 +1,5 @@
+//! A log to test with, whoever reads it: real tiles and real checkpoints, in a directory that goes with it.
+
 use scb_tlog::{
     Algorithm, Checkpoint, ConsistencyProof, HashReader, NoteKey, TileLog, Tiles, TreeHead,
     VerifiedCheckpoint, VerifierKey, consistency_proof, root,

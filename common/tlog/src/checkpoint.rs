@@ -1,3 +1,5 @@
+//! Checkpoints (C2SP tlog-checkpoint): what a log commits itself to, and only believed once its key signed it.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! What is not believed and what was not done, told apart, since only the one says something about a log.
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Appending needs the right edge of the tree only, so that its cost does not grow with the log.
+
 use crate::tile::{TILE_WIDTH, Tile};
 use crate::tree::merkle;
 use crate::{Hash, TreeHead};

@@ -1,3 +1,5 @@
+//! The hashes of leaves and nodes (RFC 6962, section 2.1), kept apart by a prefix.
+
 use std::fmt;
 use std::str::FromStr;
 

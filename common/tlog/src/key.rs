@@ -1,3 +1,5 @@
+//! Names and keys of those who sign notes: logs and their witnesses (C2SP signed-note).
+
 use std::fmt;
 use std::str::FromStr;
 

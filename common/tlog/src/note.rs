@@ -1,3 +1,5 @@
+//! Signed notes (C2SP signed-note): a text with signatures, taken apart but not yet believed.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,6 @@
+//! Inclusion and consistency proofs (RFC 6962, section 2.1): what shows, without the log at hand, that an
+//! entry is in it or that it has only grown.
+
 use ct_merkle::RootHash;
 use ct_merkle::array::Array;
 use sha2::Sha256;

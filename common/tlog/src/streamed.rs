@@ -1,3 +1,5 @@
+//! The root of a tree that is read once, front to back, and never kept.
+
 use crate::frontier::Frontier;
 use crate::{Hash, TreeHead};
 

@@ -1,3 +1,5 @@
+//! How a log's files are called, and which of a tree's hashes each holds (C2SP tlog-tiles).
+
 use std::fmt;
 use std::str::FromStr;
 

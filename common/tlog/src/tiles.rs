@@ -1,3 +1,5 @@
+//! Reading a log's files while they grow, with no lock.
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! A proof in one file (C2SP tlog-proof), which somebody keeps and shows years later.
+
 use std::fmt;
 use std::str::FromStr;
 

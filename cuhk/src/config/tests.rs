@@ -1,3 +1,5 @@
+//! `config.toml`: what is written is read again, and what is cut or nobody should choose is noticed.
+
 use std::collections::BTreeSet;
 
 use super::*;

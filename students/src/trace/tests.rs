@@ -1,3 +1,5 @@
+//! The page of a run shows what travelled, and no secret of it.
+
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use scb_explain::Language;

@@ -1,3 +1,5 @@
+//! Every fact is told in both languages, with its values in it.
+
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, Serial, StudentId};
 use scb_protocol::message::cuhk::MemberQuestion;

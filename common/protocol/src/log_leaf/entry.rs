@@ -1,3 +1,5 @@
+//! What an entry of an assignment's log says, kind by kind.
+
 use std::collections::BTreeMap;
 
 use rustls_pki_types::UnixTime;

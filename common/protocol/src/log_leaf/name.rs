@@ -1,3 +1,5 @@
+//! A log's name tells whose it is, so that an entry of one assignment never passes for another's.
+
 use std::fmt;
 use std::str::FromStr;
 

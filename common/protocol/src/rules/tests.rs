@@ -1,3 +1,5 @@
+//! What is in time, late and too late, to the second, and what an extension or a new due time makes of it.
+
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! How a statement names who signs it: by student ID and by the certificate that he signs with.
+
 use scb_certs::{Fingerprint, Signer, StudentId};
 use serde::{Deserialize, Serialize};
 

@@ -36,7 +36,7 @@ struct Listed {
 }
 
 /// Prints them, in the order of their names.
-pub(crate) fn logs(home: &Path, command: &Logs) -> anyhow::Result<()> {
+pub(crate) fn list(home: &Path, command: &Logs) -> anyhow::Result<()> {
     let home = Home::open(home, Role::Blackboard)?;
     let key = LogKey::existing(&home)?.ok_or_else(no_logs)?;
     let store = Store::open_to_read(&home)?;
