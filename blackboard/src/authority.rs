@@ -9,6 +9,7 @@
 
 mod address;
 mod clocks;
+mod dialer;
 mod link;
 mod lists_then;
 mod log_witness;
@@ -43,6 +44,7 @@ use worker::{Ask, Worker};
 
 pub(crate) use address::CuhkAddress;
 pub(crate) use clocks::Clocks;
+pub(crate) use dialer::Dialer;
 pub(crate) use lists_then::{ListsNow, ListsThen};
 pub(crate) use log_witness::{LogWitness, Lost, Missing, Trouble};
 pub(crate) use revocations::Numbers;

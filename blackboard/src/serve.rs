@@ -3,11 +3,12 @@
 mod sweeping;
 mod tls;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, TrustDomain};
 use scb_cli::{Failure, Home};
 use scb_protocol::rules::{GroupSize, Terms};
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use self::sweeping::{ClockTrust, end_what_is_over, keep_sweeping, sweep};
 use self::tls::TlsMaker;
 use crate::authority::{
-    Authority, Clocks, CuhkAddress, ListsNow, LogWitness, Settings, Witness, is_to_be_replaced,
+    Authority, Clocks, CuhkAddress, Dialer, LogWitness, Settings, Witness, is_to_be_replaced,
 };
 use crate::config::{Config, WitnessPolicyError};
 use crate::enrol::receipt_roots;
@@ -82,14 +83,18 @@ impl Server {
         let files = IdentityFiles::open(home)?;
         let identity = files.current()?.ok_or_else(not_certified)?;
         let policy = policy(config, &identity)?;
-        let store = Store::open(home)?;
-        let register = Register::open(home, store.clone())?;
-        let content = ContentStore::open(&home.path("content"))?;
-        let logs = Logs::open(home, store.clone(), LogKey::open(home)?)?;
+        let kept = Kept::open(home)?;
+        let (logs, store) = (kept.logs.clone(), kept.register.store().clone());
         let cosigner = witness_key(home, policy.service.trust_domain())?;
         let identity = watch::Sender::new(Arc::new(identity));
         let settings = settings(home, config, (&cuhk, &identity), &store, &clock)?;
         let authority = reach_cuhk(settings).await?;
+        let dialer = Dialer {
+            address: cuhk,
+            identity: identity.subscribe(),
+            trust: authority.trust(),
+            clock: Arc::clone(&clock),
+        };
         let tls_maker = TlsMaker {
             identity: identity.subscribe(),
             trust: authority.trust(),
@@ -99,66 +104,25 @@ impl Server {
         let tls = watch::Sender::new(tls_maker.make()?);
         let witness = Witness {
             cosigner,
-            address: cuhk.clone(),
-            identity: identity.subscribe(),
-            trust: authority.trust(),
+            dialer: dialer.clone(),
             store: store.clone(),
-            clock: Arc::clone(&clock),
             contradicted: Arc::default(),
         };
-        let contradicted = Arc::clone(&witness.contradicted);
         let witnessed = Witnessed::by(config.witness_policy().map_err(unusable_witness)?);
         let outside = outside_witnesses(home, config, (&logs, &witnessed), &clock);
         let outside = outside.map_err(unusable_witness)?;
-        let mut log_witness = LogWitness {
-            address: cuhk,
-            service: policy.service.clone(),
-            identity: identity.subscribe(),
-            trust: authority.trust(),
-            logs: logs.clone(),
-            store: store.clone(),
-            witnessed: witnessed.clone(),
-            clock: Arc::clone(&clock),
-            known: BTreeMap::new(),
-            has_all: false,
-            noted: None,
-            is_unnoted: false,
-            lists_now: ListsNow::default(),
-        };
-        log_witness.compare_at_start(&register).await?;
-        // What is removed from an old home, or entered into its logs, is missing when it is put right.
-        let mut clock_trust = ClockTrust::since_last_number(&register);
-        if clock_trust.believes(&register, clock.now()) {
-            sweep(&register, &content);
-            end_what_is_over(&register, &content, clock.now());
-        }
-        let shared = Arc::new(Shared {
-            policy: Arc::new(policy),
-            authority: authority.clone(),
-            register,
-            content,
-            uploads: Uploads::new(config.quota()),
-            upload_window: config.upload_window,
-            cosign_window: config.cosign_window,
-            unfinished: Arc::default(),
-            logs,
-            witnessed,
-            contradicted,
-            announced: Arc::default(),
-            identity: identity.subscribe(),
-            clock: Arc::clone(&clock),
-            clocks: Clocks::default(),
-            largest_group: LargestGroup::default(),
-            turns: Turns::new(QUESTIONS),
-            sessions: Sessions::default(),
-            receipt_roots: receipt_roots(home)?,
-            limits: config.limits,
-            faults,
-        });
+        let service = policy.service.clone();
+        let mut log_witness =
+            LogWitness::new(dialer.clone(), service, logs, store, witnessed.clone());
+        log_witness.compare_at_start(&kept.register).await?;
+        let clock_trust = kept.put_in_order(clock.now());
+        let contradicted = Arc::clone(&witness.contradicted);
+        let (known, platform) = ((witnessed, contradicted), (authority.clone(), dialer));
+        let shared = kept.shared((home, config), policy, platform, known, faults)?;
+        let listener = Listener::bind(listen).await?;
         Ok(Self {
             _lock: lock,
-            listener: Listener::bind(listen)
-                .await?
+            listener: listener
                 .first_step(Step::Three)
                 .within(raise_descriptor_limit()),
             tls,
@@ -173,7 +137,7 @@ impl Server {
             log_witness,
             outside,
             clock_trust,
-            shared,
+            shared: Arc::new(shared),
         })
     }
 
@@ -270,6 +234,70 @@ impl Server {
     }
 }
 
+/// What a home keeps of hand-ins.
+struct Kept {
+    register: Register,
+    content: ContentStore,
+    logs: Logs,
+}
+
+impl Kept {
+    fn open(home: &Home) -> anyhow::Result<Self> {
+        let store = Store::open(home)?;
+        Ok(Self {
+            register: Register::open(home, store.clone())?,
+            content: ContentStore::open(&home.path("content"))?,
+            logs: Logs::open(home, store, LogKey::open(home)?)?,
+        })
+    }
+
+    /// Ends and removes what is over, if the clock is believed; whether it is, for later. What is removed
+    /// from an old home, or entered into its logs, is missing when it is put right: it was compared with
+    /// what CUHK has seen before this.
+    fn put_in_order(&self, now: UnixTime) -> ClockTrust {
+        let mut clock_trust = ClockTrust::since_last_number(&self.register);
+        if clock_trust.believes(&self.register, now) {
+            sweep(&self.register, &self.content);
+            end_what_is_over(&self.register, &self.content, now);
+        }
+        clock_trust
+    }
+
+    /// What all connections share, none of which has come yet.
+    fn shared(
+        self,
+        (home, config): (&Home, &Config),
+        policy: Policy,
+        (authority, dialer): (Authority, Dialer),
+        (witnessed, contradicted): (Witnessed, Arc<AtomicBool>),
+        faults: Faults,
+    ) -> anyhow::Result<Shared> {
+        Ok(Shared {
+            policy: Arc::new(policy),
+            authority,
+            register: self.register,
+            content: self.content,
+            uploads: Uploads::new(config.quota()),
+            upload_window: config.upload_window,
+            cosign_window: config.cosign_window,
+            unfinished: Arc::default(),
+            logs: self.logs,
+            witnessed,
+            contradicted,
+            announced: Arc::default(),
+            identity: dialer.identity,
+            clock: dialer.clock,
+            clocks: Clocks::default(),
+            largest_group: LargestGroup::default(),
+            turns: Turns::new(QUESTIONS),
+            sessions: Sessions::default(),
+            receipt_roots: receipt_roots(home)?,
+            limits: config.limits,
+            faults,
+        })
+    }
+}
+
 /// Who a home is certified as, for what runs once and renews nothing.
 fn certified(home: &Home) -> anyhow::Result<watch::Sender<Arc<Identity>>> {
     let identity = IdentityFiles::open(home)?.current()?;
@@ -295,21 +323,14 @@ pub(crate) async fn log_witness_of(
     let settings = settings(home, config, (&cuhk, &identity), store, &clock)?;
     let authority = reach_cuhk(settings).await?;
     let service = identity.borrow().chain.leaf().spiffe_id()?;
-    Ok(LogWitness {
+    let dialer = Dialer {
         address: cuhk,
-        service,
         identity: identity.subscribe(),
         trust: authority.trust(),
-        logs,
-        store: store.clone(),
-        witnessed: Witnessed::default(),
         clock,
-        known: BTreeMap::new(),
-        has_all: false,
-        noted: None,
-        is_unnoted: false,
-        lists_now: ListsNow::default(),
-    })
+    };
+    let (store, witnessed) = (store.clone(), Witnessed::default());
+    Ok(LogWitness::new(dialer, service, logs, store, witnessed))
 }
 
 /// What compares CUHK's issuance log with what this home has seen of it. Nothing is served.
@@ -330,11 +351,13 @@ pub(crate) async fn witness_of(
     let service = identity.borrow().chain.leaf().spiffe_id()?;
     Ok(Witness {
         cosigner: witness_key(home, service.trust_domain())?,
-        address: cuhk,
-        identity: identity.subscribe(),
-        trust: authority.trust(),
+        dialer: Dialer {
+            address: cuhk,
+            identity: identity.subscribe(),
+            trust: authority.trust(),
+            clock,
+        },
         store: store.clone(),
-        clock,
         contradicted: Arc::default(),
     })
 }

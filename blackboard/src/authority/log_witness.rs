@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use scb_certs::{ServiceName, SpiffeId, TrustStore};
+use scb_certs::SpiffeId;
 use scb_cli::Failure;
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::witness::{
@@ -25,8 +25,6 @@ use scb_protocol::witness::{
 use scb_protocol::{Code, Refusal, SignedLogKeys, Step, VerifiedLogKeys};
 use scb_storage::PublishedLog;
 use scb_tlog::root;
-use scb_transport::{ClientTls, Clock, ServerTrust};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::again::Again;
@@ -36,10 +34,8 @@ use self::order::Turn;
 pub(crate) use self::told::failure;
 use self::told::not_compared;
 use super::link::Link;
-use super::worker::unusable;
-use super::{CuhkAddress, ListsNow, ListsThen, is_away};
+use super::{Dialer, ListsNow, ListsThen, is_away};
 use crate::failure::failure as failed;
-use crate::identity::Identity;
 use crate::logs::Logs;
 use crate::store::{Register, Store};
 use crate::witnessed::Witnessed;
@@ -54,32 +50,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The task that has this server's logs witnessed.
 pub(crate) struct LogWitness {
-    /// Where CUHK listens.
-    pub(crate) address: CuhkAddress,
+    /// Its way to CUHK.
+    dialer: Dialer,
     /// Whose logs they are.
-    pub(crate) service: SpiffeId,
-    /// Who asks.
-    pub(crate) identity: watch::Receiver<Arc<Identity>>,
-    /// By what CUHK is recognised.
-    pub(crate) trust: watch::Receiver<Arc<TrustStore>>,
+    service: SpiffeId,
     /// The logs.
     pub(crate) logs: Logs,
     /// Keeps what CUHK said.
-    pub(crate) store: Store,
+    store: Store,
     /// Is told of it.
-    pub(crate) witnessed: Witnessed,
-    /// The time.
-    pub(crate) clock: Arc<dyn Clock>,
+    witnessed: Witnessed,
     /// What is known of each log.
-    pub(crate) known: BTreeMap<LogName, Known>,
+    known: BTreeMap<LogName, Known>,
     /// No log is missing that CUHK has seen.
-    pub(crate) has_all: bool,
+    has_all: bool,
     /// Which logs CUHK may not know, as it was noted last.
-    pub(crate) noted: Option<BTreeSet<LogName>>,
+    noted: Option<BTreeSet<LogName>>,
     /// It was told that this could not be noted.
-    pub(crate) is_unnoted: bool,
+    is_unnoted: bool,
     /// The revocation lists in force.
-    pub(crate) lists_now: ListsNow,
+    lists_now: ListsNow,
 }
 
 /// What is known of a log in this run.
@@ -115,6 +105,28 @@ impl From<crate::store::Error> for Trouble {
 }
 
 impl LogWitness {
+    /// For these logs of this service, of which nothing is known yet.
+    pub(crate) fn new(
+        dialer: Dialer,
+        service: SpiffeId,
+        logs: Logs,
+        store: Store,
+        witnessed: Witnessed,
+    ) -> Self {
+        Self {
+            dialer,
+            service,
+            logs,
+            store,
+            witnessed,
+            known: BTreeMap::new(),
+            has_all: false,
+            noted: None,
+            is_unnoted: false,
+            lists_now: ListsNow::default(),
+        }
+    }
+
     /// Compares every log with what CUHK has seen of it, if CUHK can be asked, and says so if not:
     /// it is made up for as soon as CUHK is back. A home that was put back from a backup does not
     /// go on before: it might give numbers, and enter what makes other logs of those that were seen.
@@ -204,7 +216,7 @@ impl LogWitness {
         self.check_forgotten(&mut link).await?;
         let mut again = Again::new();
         self.note_unseen().await;
-        while !self.identity.has_changed().unwrap_or(false) {
+        while !self.dialer.has_another_certificate() {
             grown.borrow_and_update();
             let all = self.in_order();
             let mut left = all
@@ -395,7 +407,7 @@ impl LogWitness {
 
     /// Without lists in force CUHK is not recognised, and nothing cosigned.
     fn lists_now(&mut self) -> Arc<ListsThen> {
-        let trust = self.lists();
+        let trust = self.dialer.trust();
         self.lists_now.of(&trust)
     }
 
@@ -414,26 +426,11 @@ impl LogWitness {
     }
 
     async fn open(&mut self) -> Result<Link, Refusal> {
-        let tls = self.tls()?;
-        let address = self.address.current().to_owned();
-        let opened = Link::open(&address, &tls, Instant::now() + PATIENCE).await;
+        let opened = self.dialer.dial(PATIENCE).await;
         opened.inspect_err(|refusal| {
             let tally = self.witnessed.tally();
             tally.count(CUHK, refusal.code.as_str());
         })
-    }
-
-    fn tls(&mut self) -> Result<ClientTls, Refusal> {
-        let identity = Arc::clone(&self.identity.borrow_and_update());
-        let identity = (identity.chain.clone(), identity.key.clone());
-        let trust = ServerTrust::Pinned(self.lists());
-        let clock = Arc::clone(&self.clock);
-        ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
-            .map_err(|error| unusable(&error))
-    }
-
-    fn lists(&self) -> Arc<TrustStore> {
-        Arc::clone(&self.trust.borrow())
     }
 
     fn known(&mut self, name: &LogName) -> &mut Known {

@@ -8,19 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use scb_certs::{ServiceName, TrustStore};
 use scb_protocol::audit::{ExpectCheckpoint, GrownLog, KnownLog};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Refusal};
 use scb_tlog::{Cosigner, Growth};
-use scb_transport::{ClientTls, Clock, ServerTrust};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::link::{Link, misbehaved};
-use super::worker::unusable;
-use super::{CuhkAddress, is_away};
-use crate::identity::Identity;
+use super::{Dialer, is_away};
 use crate::store::Store;
 
 /// Between two looks.
@@ -34,16 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Witness {
     /// Its key.
     pub(crate) cosigner: Cosigner,
-    /// Where CUHK listens.
-    pub(crate) address: CuhkAddress,
-    /// Who asks.
-    pub(crate) identity: watch::Receiver<Arc<Identity>>,
-    /// By what CUHK is recognised.
-    pub(crate) trust: watch::Receiver<Arc<TrustStore>>,
+    /// Its way to CUHK.
+    pub(crate) dialer: Dialer,
     /// Remembers the log.
     pub(crate) store: Store,
-    /// The time.
-    pub(crate) clock: Arc<dyn Clock>,
     /// Whether CUHK's log contradicts what was seen of it, for whoever looks after this server.
     pub(crate) contradicted: Arc<AtomicBool>,
 }
@@ -116,7 +105,7 @@ impl Witness {
         let mut known = self.store.known_log().await?;
         let mut link = self.open().await?;
         let mut cosigned = None;
-        while !self.identity.has_changed().unwrap_or(false) {
+        while !self.dialer.has_another_certificate() {
             link.by(Instant::now() + PATIENCE);
             let log = look(&mut link, known.clone()).await?;
             self.contradicted.store(false, Ordering::Relaxed);
@@ -134,7 +123,7 @@ impl Witness {
 
     /// What is cosigned is on disk by now.
     async fn cosign(&self, link: &mut Link, growth: &Growth) -> Result<(), Refusal> {
-        let time = self.clock.now().as_secs();
+        let time = self.dialer.now().as_secs();
         let line = self.cosigner.cosign(growth, time);
         let request = Request::Cosign {
             verifier_key: self.cosigner.verifier().to_string(),
@@ -164,18 +153,7 @@ impl Witness {
     }
 
     async fn open(&mut self) -> Result<Link, Refusal> {
-        let tls = self.tls()?;
-        let address = self.address.current().to_owned();
-        Link::open(&address, &tls, Instant::now() + PATIENCE).await
-    }
-
-    fn tls(&mut self) -> Result<ClientTls, Refusal> {
-        let identity = Arc::clone(&self.identity.borrow_and_update());
-        let identity = (identity.chain.clone(), identity.key.clone());
-        let trust = ServerTrust::Pinned(Arc::clone(&self.trust.borrow()));
-        let clock = Arc::clone(&self.clock);
-        ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
-            .map_err(|error| unusable(&error))
+        self.dialer.dial(PATIENCE).await
     }
 }
 

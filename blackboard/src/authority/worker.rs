@@ -9,13 +9,13 @@ use scb_cli::{bundle_sequence, keep_bundle};
 use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::server::Outage;
 use scb_protocol::{BundleError, Code, Refusal, SignedBundle, Step, rfc3339};
-use scb_transport::{ClientTls, ServerTrust};
+use scb_transport::ClientTls;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::link::Link;
 use super::revocations::{Revocations, all_in_force, are_due, recall};
-use super::{PATIENCE, Settings, Subscription, is_away};
+use super::{PATIENCE, Settings, Subscription, dialer, is_away};
 
 /// How often the status is polled.
 const POLL: Duration = Duration::from_secs(1);
@@ -365,12 +365,8 @@ impl Worker {
     }
 
     fn tls(&mut self) -> Result<ClientTls, Refusal> {
-        let identity = Arc::clone(&self.settings.identity.borrow_and_update());
-        let identity = (identity.chain.clone(), identity.key.clone());
-        let trust = ServerTrust::Pinned(self.trust_in_cuhk());
-        let clock = Arc::clone(&self.settings.clock);
-        ClientTls::with_clock(trust, ServiceName::cuhk(), Some(identity), clock)
-            .map_err(|error| unusable(&error))
+        let trust = self.trust_in_cuhk();
+        dialer::tls(&mut self.settings.identity, trust, &self.settings.clock)
     }
 
     /// The lists in force; without any, the roots alone, since lists come over this very

@@ -32,7 +32,7 @@ impl LogWitness {
         }
         let (expect, request) = ExpectEndorsement::new(self.service.clone(), key.clone());
         let reply = link.ask(&request).await?;
-        let keys = expect.handle(reply, &self.lists(), self.clock.now())?;
+        let keys = expect.handle(reply, &self.dialer.trust(), self.dialer.now())?;
         self.store.keep_endorsement(name, &keys.0).await?;
         let known = self.known(name);
         (known.keys, known.is_forgotten) = (Some(keys.clone()), false);
@@ -54,7 +54,7 @@ impl LogWitness {
         });
         self.known(name).keys.clone_from(&keys);
         self.recall(name, keys.as_ref()).await?;
-        let now = self.clock.now();
+        let now = self.dialer.now();
         Ok(keys.filter(|(_, verified)| is_young(verified, now)))
     }
 
@@ -96,7 +96,7 @@ impl LogWitness {
 
     fn verify(&self, signed: &SignedLogKeys, key: &VerifierKey) -> Option<VerifiedLogKeys> {
         let (keys, signature) = (signed.keys.as_bytes(), &signed.signature);
-        let (trust, now) = (self.lists(), self.clock.now());
+        let (trust, now) = (self.dialer.trust(), self.dialer.now());
         let verified = VerifiedLogKeys::verify(keys, signature, &trust, &self.service, now);
         verified.ok().filter(|verified| verified.log() == key)
     }

@@ -27,7 +27,7 @@ impl LogWitness {
         if self.noted.as_ref() == Some(&unseen) {
             return;
         }
-        let now = self.clock.now();
+        let now = self.dialer.now();
         let kept = self.store.keep_unseen(unseen.clone(), now).await;
         // Whoever is told that there are none left finds none written down.
         self.witnessed.tally().unseen(unseen.clone());
