@@ -251,19 +251,25 @@ impl ExpectRequest {
     /// `certificate_missing`, `not_permitted`, `request_invalid`, `key_unsupported`,
     /// `proof_invalid`, `member_count`, `duplicate_member` or `checkpoint_invalid`.
     pub fn handle(&self, request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
-        match (request, caller) {
-            (Request::Enrol { sid, code, request }, Caller::Anonymous) => {
+        match caller {
+            Caller::Anonymous => self.without_certificate(request),
+            Caller::Student(student) => from_student(request, student),
+            Caller::Service(service) => from_service(request, service),
+        }
+    }
+
+    /// What may be asked without a certificate.
+    fn without_certificate(&self, request: Request) -> Result<Admitted, Refusal> {
+        match request {
+            Request::Enrol { sid, code, request } => {
                 let request = verify_request(&request).map_err(|refusal| refusal.about(&sid))?;
                 Ok(Admitted::Enrol { sid, code, request })
             }
-            (
-                Request::EnrolService {
-                    name,
-                    code,
-                    request,
-                },
-                Caller::Anonymous,
-            ) => {
+            Request::EnrolService {
+                name,
+                code,
+                request,
+            } => {
                 let request = verify_request(&request)?;
                 Ok(Admitted::EnrolService {
                     name,
@@ -271,84 +277,18 @@ impl ExpectRequest {
                     request,
                 })
             }
-            (Request::RefreshToken {}, Caller::Student(student)) => Ok(Admitted::RefreshToken {
-                student: student.clone(),
-            }),
-            (Request::Renew { request }, Caller::Student(student)) => {
-                let verified = verify_request(&request);
-                Ok(Admitted::Renew {
-                    student: student.clone(),
-                    request: verified.map_err(|refusal| refusal.about(student.sid()))?,
-                })
-            }
-            (
-                Request::RenewExpired {
-                    sid,
-                    request,
-                    proof,
-                },
-                Caller::Anonymous,
-            ) => {
+            Request::RenewExpired {
+                sid,
+                request,
+                proof,
+            } => {
                 let verified = verify_request(&request).map_err(|refusal| refusal.about(&sid))?;
                 Ok(Admitted::RenewExpired {
                     holder: renewal::verify(&proof, self.channel.as_ref(), &request, &sid)?,
                     request: verified,
                 })
             }
-            (Request::RenewService { request }, Caller::Service(service)) => {
-                Ok(Admitted::RenewService {
-                    service: service.clone(),
-                    request: verify_request(&request)?,
-                })
-            }
-            (
-                Request::Verify {
-                    nonce,
-                    members,
-                    statement_sha256,
-                },
-                Caller::Service(asker),
-            ) => Ok(Admitted::Verify {
-                asker: asker.clone(),
-                question: question(Question {
-                    nonce,
-                    members,
-                    statement_sha256,
-                })?,
-            }),
-            (Request::Status {}, Caller::Service(asker)) => Ok(Admitted::Status {
-                asker: asker.clone(),
-            }),
-            (Request::Crls {}, _) => Ok(Admitted::Crls),
-            (Request::Checkpoint { old }, Caller::Student(_) | Caller::Service(_)) => {
-                Ok(Admitted::Checkpoint { old })
-            }
-            (Request::Audit { size, from }, Caller::Student(student)) => Ok(Admitted::Audit {
-                student: student.clone(),
-                size,
-                from,
-            }),
-            (
-                Request::Cosign {
-                    verifier_key,
-                    checkpoint,
-                },
-                Caller::Service(witness),
-            ) => Ok(Admitted::Cosign {
-                witness: with_own_key(witness, &verifier_key)?,
-                verifier_key,
-                checkpoint,
-            }),
-            (Request::TrustBundle { sequence }, _) => Ok(Admitted::TrustBundle { sequence }),
-            (
-                request @ (Request::Endorse { .. }
-                | Request::Witness { .. }
-                | Request::Witnessed { .. }
-                | Request::WitnessedEntries { .. }
-                | Request::WitnessedLogs { .. }),
-                Caller::Service(asker),
-            ) => about_log(request, asker),
-            (request, caller) => Err(denied(&request, caller)),
+            request => public(request, &Caller::Anonymous),
         }
     }
 
@@ -369,7 +309,72 @@ impl ExpectRequest {
     }
 }
 
-/// What a service asks about a log: only about its own.
+/// What a student may ask, about himself alone.
+fn from_student(request: Request, student: &VerifiedStudent) -> Result<Admitted, Refusal> {
+    let who = student.clone();
+    match request {
+        Request::RefreshToken {} => Ok(Admitted::RefreshToken { student: who }),
+        Request::Renew { request } => {
+            let verified = verify_request(&request);
+            Ok(Admitted::Renew {
+                request: verified.map_err(|refusal| refusal.about(student.sid()))?,
+                student: who,
+            })
+        }
+        Request::Checkpoint { old } => Ok(Admitted::Checkpoint { old }),
+        Request::Audit { size, from } => Ok(Admitted::Audit {
+            student: who,
+            size,
+            from,
+        }),
+        request => public(request, &Caller::Student(who)),
+    }
+}
+
+/// What a service may ask.
+fn from_service(request: Request, service: &VerifiedService) -> Result<Admitted, Refusal> {
+    let who = service.clone();
+    match request {
+        Request::RenewService { request } => Ok(Admitted::RenewService {
+            service: who,
+            request: verify_request(&request)?,
+        }),
+        Request::Verify {
+            nonce,
+            members,
+            statement_sha256,
+        } => Ok(Admitted::Verify {
+            asker: who,
+            question: question(Question {
+                nonce,
+                members,
+                statement_sha256,
+            })?,
+        }),
+        Request::Status {} => Ok(Admitted::Status { asker: who }),
+        Request::Checkpoint { old } => Ok(Admitted::Checkpoint { old }),
+        Request::Cosign {
+            verifier_key,
+            checkpoint,
+        } => Ok(Admitted::Cosign {
+            witness: with_own_key(service, &verifier_key)?,
+            verifier_key,
+            checkpoint,
+        }),
+        request => about_log(request, service),
+    }
+}
+
+/// What everybody may ask, whoever it is; and the end of every list of what somebody may.
+fn public(request: Request, caller: &Caller) -> Result<Admitted, Refusal> {
+    match request {
+        Request::Crls {} => Ok(Admitted::Crls),
+        Request::TrustBundle { sequence } => Ok(Admitted::TrustBundle { sequence }),
+        request => Err(denied(&request, caller)),
+    }
+}
+
+/// What a service may ask about a log: only about its own.
 fn about_log(request: Request, asker: &VerifiedService) -> Result<Admitted, Refusal> {
     let own = |name: &str| ServiceLog::of(asker, name);
     let who = asker.clone();
@@ -404,7 +409,7 @@ fn about_log(request: Request, asker: &VerifiedService) -> Result<Admitted, Refu
                 .min(MAX_ENTRIES),
         }),
         Request::WitnessedLogs { after } => Ok(Admitted::WitnessedLogs { asker: who, after }),
-        other => Err(denied(&other, &Caller::Service(who))),
+        request => public(request, &Caller::Service(who)),
     }
 }
 

@@ -155,16 +155,7 @@ impl ExpectRequest {
                 statement,
                 mac,
                 signatures,
-            } => {
-                let bytes = statement.into_bytes();
-                if !self.key.awaited_for_statement(&bytes).matches(&mac) {
-                    return Err(Refusal::new(Code::MacInvalid, Step::Six));
-                }
-                let signatures = signatures.as_bytes().to_vec();
-                let members = (self.members, self.assurance);
-                let accepted = accept_statement(self.policy, members, bytes, mac, signatures)?;
-                Ok(Wanted::HandIn(Box::new(accepted)))
-            }
+            } => self.whole(statement, mac, &signatures),
             Request::Propose {
                 statement,
                 mac,
@@ -210,15 +201,30 @@ impl ExpectRequest {
         }
     }
 
+    /// A statement that names those who are here, signed by all of them.
+    fn whole(self, statement: String, mac: Mac, signatures: &Der) -> Result<Wanted, Refusal> {
+        let bytes = self.under(&mac, statement)?;
+        let signatures = signatures.as_bytes().to_vec();
+        let members = (self.members, self.assurance);
+        let accepted = accept_statement(self.policy, members, bytes, mac, signatures)?;
+        Ok(Wanted::HandIn(Box::new(accepted)))
+    }
+
     /// A statement that names others as well, signed by those who are here.
     fn part(self, statement: String, mac: &Mac, signatures: &Der) -> Result<PartlySigned, Refusal> {
-        let bytes = statement.into_bytes();
-        if !self.key.awaited_for_statement(&bytes).matches(mac) {
-            return Err(Refusal::new(Code::MacInvalid, Step::Six));
-        }
+        let bytes = self.under(mac, statement)?;
         let (members, connection) = ((self.members, self.assurance), self.key.transcript());
         let signatures = signatures.as_bytes().to_vec();
         accept_part(self.policy, members, connection, bytes, signatures)
+    }
+
+    /// The exact bytes of a statement that came with this MAC of the session.
+    fn under(&self, mac: &Mac, statement: String) -> Result<Vec<u8>, Refusal> {
+        let bytes = statement.into_bytes();
+        match self.key.awaited_for_statement(&bytes).matches(mac) {
+            true => Ok(bytes),
+            false => Err(Refusal::new(Code::MacInvalid, Step::Six)),
+        }
     }
 
     fn question(self, question: Inquiry) -> Result<Wanted, Refusal> {
