@@ -212,23 +212,17 @@ impl<R: Read + Seek> Verifier<R> {
             reading.line(&line)?;
         }
         drop(leaves);
-        let tree = reading.head();
-        if tree != checkpoint.head() {
-            let (size, root) = (tree.size, tree.root);
-            return Err(format!(
-                "its {size} entries with the root {root} are not those of the checkpoint"
-            ));
-        }
-        let told = (head.entries, head.accepted, head.lost);
-        let counted = (tree.size, reading.accepted(), reading.lost_entries());
-        if told != counted || !reading.may_name_as_end(head.closed) {
-            return Err(format!(
-                "{} says other numbers than the entries",
-                file::HEAD
-            ));
-        }
-        let entries = tree.size;
+        counted_right(head, checkpoint, &reading)?;
+        let entries = reading.head().size;
         self.passed("logged", Found::AllLogged { entries });
+        self.oddities(&reading);
+        let unknown = reading.moments().unknown();
+        self.passed("committed", Found::Moments { unknown });
+        Ok(reading)
+    }
+
+    /// What is true of the log and should not have happened to it.
+    fn oddities(&mut self, reading: &Reading) {
         match reading.unknown_entries() {
             0 => {}
             lost => self.passed("LOST", Found::LostEntries { lost }),
@@ -264,9 +258,6 @@ impl<R: Read + Seek> Verifier<R> {
             };
             self.passed("AFTER", found);
         }
-        let unknown = reading.moments().unknown();
-        self.passed("committed", Found::Moments { unknown });
-        Ok(reading)
     }
 
     fn text(&mut self, name: &str) -> Result<String, String> {
@@ -285,6 +276,30 @@ impl<R: Read + Seek> Verifier<R> {
             .map_err(|error| format!("{name}: {error}"))?;
         Ok(bytes)
     }
+}
+
+/// The entries are those that the checkpoint commits to and the archive's head counts.
+fn counted_right(
+    head: &Head,
+    checkpoint: &VerifiedCheckpoint,
+    reading: &Reading,
+) -> Result<(), String> {
+    let tree = reading.head();
+    if tree != checkpoint.head() {
+        let (size, root) = (tree.size, tree.root);
+        return Err(format!(
+            "its {size} entries with the root {root} are not those of the checkpoint"
+        ));
+    }
+    let told = (head.entries, head.accepted, head.lost);
+    let counted = (tree.size, reading.accepted(), reading.lost_entries());
+    if told != counted || !reading.may_name_as_end(head.closed) {
+        return Err(format!(
+            "{} says other numbers than the entries",
+            file::HEAD
+        ));
+    }
+    Ok(())
 }
 
 /// The next line; an entry is never longer than a leaf.

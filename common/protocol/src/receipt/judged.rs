@@ -108,29 +108,43 @@ pub(super) fn check(
         return Ok(Vec::new());
     };
     let judged = &proof.judged;
-    let check = |what, found| Check { what, found };
-    let (pinned, rules) = match (accepted.rules, &judged.rules) {
-        (Some(pinned), Some(rules)) => (pinned, rules),
-        (_, Some(_)) => return Err(format!("{} was not accepted", file::RULES[0])),
-        _ if !judged.extensions.is_empty() => {
-            return Err(format!(
-                "{} is without {}",
-                file::EXTENSIONS[0][0],
-                file::RULES[0]
-            ));
+    match (accepted.rules, &judged.rules) {
+        (Some(pinned), Some(rules)) => {
+            let members: Vec<_> = members.into_iter().collect();
+            by_rules((proof, accepted, entered), (&pinned, rules), &members)
         }
-        (None, None) => return Ok(Vec::new()),
+        (_, Some(_)) => Err(format!("{} was not accepted", file::RULES[0])),
+        _ if !judged.extensions.is_empty() => Err(format!(
+            "{} is without {}",
+            file::EXTENSIONS[0][0],
+            file::RULES[0]
+        )),
+        (None, None) => Ok(Vec::new()),
         (Some(pinned), None) => {
             let index = pinned.index;
-            return Ok(vec![check("judged", Found::RulesNotIn { index })]);
+            let found = Found::RulesNotIn { index };
+            Ok(vec![Check {
+                what: "judged",
+                found,
+            }])
         }
-    };
+    }
+}
+
+/// What the rules at hand make of it, with the extensions at hand. Where one is missing nobody can say who
+/// was late.
+fn by_rules(
+    (proof, accepted, entered): (&LogProof, &Accepted, &Entered<'_>),
+    (pinned, rules): (&RulesEntry, &ProvedEntry),
+    members: &[StudentId],
+) -> Result<Vec<Check>, String> {
+    let check = |what, found| Check { what, found };
     let by = By {
         entered,
         acceptance: proof,
         committed: accepted.committed_index.unwrap_or(entered.leaf.index),
     };
-    let leaf = by.take(rules, &pinned, file::RULES)?;
+    let leaf = by.take(rules, pinned, file::RULES)?;
     let rules = match leaf.entry {
         Entry::Rules(rules) => read::<Rules>(rules),
         _ => None,
@@ -144,7 +158,7 @@ pub(super) fn check(
             rules: Box::new(rules.clone()),
         },
     )];
-    let (given, missing) = by.extensions(judged, accepted)?;
+    let (given, missing) = by.extensions(&proof.judged, accepted)?;
     let told = given.iter().cloned().map(Found::Extended);
     checks.extend(told.map(|found| check("extension", found)));
     let is_whole = missing.is_empty();
@@ -153,8 +167,7 @@ pub(super) fn check(
         .map(|index| Found::ExtensionNotIn { index });
     checks.extend(missing.map(|found| check("extension", found)));
     if is_whole {
-        let members: Vec<_> = members.into_iter().collect();
-        let each = rules.judge_each(accepted.committed_at, &members, &given);
+        let each = rules.judge_each(accepted.committed_at, members, &given);
         checks.extend(
             each.into_iter()
                 .map(|one| check("lateness", Found::Stands(one))),
