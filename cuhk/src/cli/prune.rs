@@ -13,7 +13,7 @@ use super::{Desk, now};
 use crate::calendar::days;
 use crate::config::{MIN_QUESTION_RETENTION_DAYS, path};
 use crate::log::OldQuestions;
-use crate::store::{IdleLog, Pruned};
+use crate::store::{IdleLog, Pruned, Records};
 use crate::time::earlier;
 use crate::{Config, Error};
 
@@ -81,14 +81,11 @@ pub(super) struct Arguments {
 struct Told<'a> {
     arguments: &'a Arguments,
     pruned: Pruned,
-    ended: UnixTime,
+    before: Before,
     questions: &'a OldQuestions,
-    asked: UnixTime,
     idle: &'a [IdleLog],
-    /// Operations, and before when.
-    operations: (u64, UnixTime),
-    /// Students whose name goes, and who had left before when.
-    names: (u64, UnixTime),
+    /// Operations, and students whose name goes.
+    records: (u64, u64),
     kib: Option<(u64, u64)>,
 }
 
@@ -101,11 +98,17 @@ impl Told<'_> {
             true => "would remove",
             false => "removed",
         };
-        told(verb, self.pruned, self.ended)?;
-        told_questions(verb, self.questions, self.asked)?;
+        let Before {
+            ended,
+            asked,
+            done,
+            left,
+        } = self.before;
+        told(verb, self.pruned, ended)?;
+        told_questions(verb, self.questions, asked)?;
         told_idle(verb, self.idle)?;
-        told_operations(verb, self.operations)?;
-        told_names(verb, self.names)?;
+        told_operations(verb, self.records.0, done)?;
+        told_names(verb, self.records.1, left)?;
         match self.kib {
             None => Ok(()),
             Some((before, now)) => Ok(say(&format!(
@@ -119,17 +122,17 @@ impl Told<'_> {
             "dry_run": self.arguments.dry_run,
             "codes": self.pruned.codes,
             "certificates": self.pruned.certificates,
-            "ended_before": rfc3339(self.ended),
+            "ended_before": rfc3339(self.before.ended),
             "questions": self.questions.count,
             "questions_kept": self.questions.kept,
             "questions_waiting": self.questions.waiting,
-            "questions_before": rfc3339(self.asked),
+            "questions_before": rfc3339(self.before.asked),
             "witnessed_entries": self.idle.iter().map(|log| log.entries).sum::<u64>(),
             "witnessed_logs": self.idle.len(),
-            "operations": self.operations.0,
-            "operations_before": rfc3339(self.operations.1),
-            "names": self.names.0,
-            "left_before": rfc3339(self.names.1),
+            "operations": self.records.0,
+            "operations_before": rfc3339(self.before.done),
+            "names": self.records.1,
+            "left_before": rfc3339(self.before.left),
             "database_kib_before": self.kib.map(|kib| kib.0),
             "database_kib": self.kib.map(|kib| kib.1),
         })
@@ -144,56 +147,34 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         store.write_blocking(move |records| clock.judge(records, now()))??;
     }
     believed?;
-    let config = load_config::<Config>(&home)?;
-    // What may still be renewed must be there to be found.
-    let keep = days(arguments.keep_days).max(config.renewal_grace() + days(1));
-    let ended = earlier(now(), keep);
-    let kept = arguments.keep_questions_days;
-    let kept = days(kept.unwrap_or(config.question_retention_days));
-    let asked = earlier(now(), kept);
+    let before = Before::of(arguments, &load_config::<Config>(&home)?);
+    let asked = before.asked;
     let questions = OldQuestions::find(&home.path(path::LOG), &store, asked, now())?;
     let idle = store.read_blocking(move |records| records.witnessed().idle_since(asked))?;
-    let done = earlier(now(), days(config.operation_retention_days));
-    let left = earlier(now(), days(config.left_student_retention_days));
     let mut told = Told {
         arguments,
         pruned: Pruned::default(),
-        ended,
+        before,
         questions: &questions,
-        asked,
         idle: &idle,
-        operations: (0, done),
-        names: (0, left),
+        records: (0, 0),
         kib: None,
     };
     if arguments.dry_run {
-        (told.pruned, told.operations.0, told.names.0) = store.read_blocking(move |records| {
-            let operations = records.operations().count_before(done)?;
+        (told.pruned, told.records) = store.read_blocking(move |records| {
+            let operations = records.operations().count_before(before.done)?;
             let pruning = records.pruning();
-            let names = pruning.count_names(left, now())?;
-            Ok((pruning.count_ended(ended)?, operations, names))
+            let names = pruning.count_names(before.left, now())?;
+            Ok((pruning.count_ended(before.ended)?, (operations, names)))
         })?;
         return told.say();
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    (told.pruned, told.operations.0, told.names.0) = store.write_blocking(move |records| {
+    (told.pruned, told.records) = store.write_blocking(move |records| {
         clock.judge(records, now())??;
-        let operations = records.operations().remove_before(done)?;
-        let names = records.pruning().remove_names(left, now())?;
-        let pruned = records.pruning().remove_ended(ended)?;
-        if pruned != Pruned::default() || operations > 0 || names > 0 {
-            let Pruned {
-                codes,
-                certificates,
-            } = pruned;
-            let result = format!(
-                "{codes} codes, {certificates} certificates, {operations} operations, {names} names"
-            );
-            records.note(&"records", &result, now())?;
-        }
-        Ok((pruned, operations, names))
+        remove(records, before)
     })?;
     questions.remove()?;
     for log in &idle {
@@ -208,14 +189,60 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
     Ok(given_back.map(drop)?)
 }
 
-fn told_operations(verb: &str, (count, moment): (u64, UnixTime)) -> Result<(), Failure> {
+/// Before when what goes has ended.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    /// Codes and certificates.
+    ended: UnixTime,
+    /// Questions about students, and the growth of witnessed logs.
+    asked: UnixTime,
+    /// What operators did.
+    done: UnixTime,
+    /// The names of students who left.
+    left: UnixTime,
+}
+
+impl Before {
+    fn of(arguments: &Arguments, config: &Config) -> Self {
+        // What may still be renewed must be there to be found.
+        let keep = days(arguments.keep_days).max(config.renewal_grace() + days(1));
+        let kept = arguments.keep_questions_days;
+        let kept = days(kept.unwrap_or(config.question_retention_days));
+        Self {
+            ended: earlier(now(), keep),
+            asked: earlier(now(), kept),
+            done: earlier(now(), days(config.operation_retention_days)),
+            left: earlier(now(), days(config.left_student_retention_days)),
+        }
+    }
+}
+
+/// What goes of the records, and how many operations and names, in one transaction that is itself noted.
+fn remove(records: &Records<'_>, before: Before) -> Result<(Pruned, (u64, u64)), Error> {
+    let operations = records.operations().remove_before(before.done)?;
+    let names = records.pruning().remove_names(before.left, now())?;
+    let pruned = records.pruning().remove_ended(before.ended)?;
+    if pruned != Pruned::default() || operations > 0 || names > 0 {
+        let Pruned {
+            codes,
+            certificates,
+        } = pruned;
+        let result = format!(
+            "{codes} codes, {certificates} certificates, {operations} operations, {names} names"
+        );
+        records.note(&"records", &result, now())?;
+    }
+    Ok((pruned, (operations, names)))
+}
+
+fn told_operations(verb: &str, count: u64, moment: UnixTime) -> Result<(), Failure> {
     Ok(say(&format!(
         "{verb} {count} records of operations from before {}",
         local_time(moment)
     ))?)
 }
 
-fn told_names(verb: &str, (count, moment): (u64, UnixTime)) -> Result<(), Failure> {
+fn told_names(verb: &str, count: u64, moment: UnixTime) -> Result<(), Failure> {
     Ok(say(&format!(
         "{verb} name, address and programme of {count} students who left before {}; their IDs stay",
         local_time(moment)
