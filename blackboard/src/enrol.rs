@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use rustls_pki_types::UnixTime;
 use scb_certs::{
-    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, TrustStore, all_from_pem,
-    create_request,
+    Certificate, Chain, Fingerprint, ServiceName, ServiceUsage, SigningKey, TrustStore,
+    all_from_pem, create_request,
 };
 use scb_cli::{
     Failure, Home, ROOTS, counted, former_roots, keep_bundle, keep_root, load_config, read_limited,
@@ -73,33 +74,8 @@ impl Enrolment {
         let files = IdentityFiles::open(home)?;
         let (mut connection, root) = self.reach(clock).await?;
         let (trust, bundle) = trust_of_now(&mut connection, &root, clock).await?;
-        let repeated = files.has_next_key();
-        let key = files.next_key()?;
-        let request = Request::EnrolService {
-            name: ServiceName::blackboard(),
-            code,
-            request: Der::new(create_request(&key)?),
-        };
-        let answer = ask(&mut connection, &request).await;
-        if matches!(&answer, Err(refusal) if !repeated && is_never_certified(refusal)) {
-            files.discard_next_key()?;
-        }
-        let chain = answer?;
-        connection.close().await;
-        trust
-            .verify_service(
-                &chain,
-                &ServiceName::blackboard(),
-                ServiceUsage::Server,
-                clock.now(),
-            )
-            .context("CUHK's certificate for this service cannot be used")?;
-        if chain.leaf().public_key()? != *key.public_key() {
-            return Err(anyhow!(
-                "CUHK's certificate for this service is for another key"
-            ));
-        }
-        self.check_names(chain.leaf())?;
+        let (chain, key) = self.certify(connection, &files, code).await?;
+        self.check(&chain, &key, (&trust, clock.now()))?;
         let known = known_roots(home);
         // Before its root counts here: if this is interrupted, the next attempt does it again.
         if !known.is_empty() && !trust.roots().iter().any(|root| known.contains(root)) {
@@ -121,6 +97,47 @@ impl Enrolment {
         )?;
         files.install(&chain)?;
         Ok(Identity { chain, key })
+    }
+
+    /// Asks for the certificate, with the key of an attempt before or a new one.
+    async fn certify(
+        &self,
+        mut connection: Connection,
+        files: &IdentityFiles,
+        code: EnrolmentCode,
+    ) -> anyhow::Result<(Chain, SigningKey)> {
+        let repeated = files.has_next_key();
+        let key = files.next_key()?;
+        let request = Request::EnrolService {
+            name: ServiceName::blackboard(),
+            code,
+            request: Der::new(create_request(&key)?),
+        };
+        let answer = ask(&mut connection, &request).await;
+        if matches!(&answer, Err(refusal) if !repeated && is_never_certified(refusal)) {
+            files.discard_next_key()?;
+        }
+        let chain = answer?;
+        connection.close().await;
+        Ok((chain, key))
+    }
+
+    /// What CUHK answered is a certificate for this service, this key and these names.
+    fn check(
+        &self,
+        chain: &Chain,
+        key: &SigningKey,
+        (trust, now): (&TrustStore, UnixTime),
+    ) -> anyhow::Result<()> {
+        trust
+            .verify_service(chain, &ServiceName::blackboard(), ServiceUsage::Server, now)
+            .context("CUHK's certificate for this service cannot be used")?;
+        if chain.leaf().public_key()? != *key.public_key() {
+            return Err(anyhow!(
+                "CUHK's certificate for this service is for another key"
+            ));
+        }
+        self.check_names(chain.leaf())
     }
 
     /// Not a byte of the code leaves before CUHK has proved that it is CUHK.

@@ -13,6 +13,7 @@ use anyhow::Context;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, Home, Role, counted, local_time, printable, say};
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::rules::Detachments;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, rfc3339};
 use scb_storage::ContentStore;
@@ -23,7 +24,7 @@ use crate::courses::Desk;
 use crate::courses::text::table;
 use crate::enrol::receipt_roots;
 use crate::failure::failure;
-use crate::store::{Error, Listed, Record, Store, Summary};
+use crate::store::{Delivered, Error, Listed, Record, Store, Summary};
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
@@ -183,66 +184,92 @@ fn committed(submission: &Summary) -> String {
 fn show(here: &Here, record: &Record, json: bool) -> anyhow::Result<()> {
     let roots = &here.roots()?;
     let receipt = record.receipt(roots)?;
-    let verified = VerifiedReceipt::verify_under(&receipt, roots)?;
-    let delivered = here.store.delivered(record)?;
-    let detachments = here.store.detachments(record.statement())?;
-    let summary = record.summary();
-    let mut value = as_json(&summary);
-    value["receipt_sha256"] = json!(Fingerprint::of(&receipt));
-    let out = || detachments.of_version(record.number());
-    if json {
-        value["detached"] = out().map(detach::as_json).collect();
-        value["signatures"] = delivered::all_as_json(&delivered, verified.members());
-        return print_json(&value);
-    }
-    let statement = &summary.statement;
-    say(&format!(
-        "{}  committed {}, which counts for lateness",
-        summary.number,
-        committed(&summary)
-    ))?;
-    say(&format!(
-        "  complete    {}",
-        local_time(summary.accepted_at)
-    ))?;
-    say(&format!(
-        "  course      {} / {}",
-        statement.course, statement.assignment
-    ))?;
-    for member in verified.members() {
-        say(&format!(
-            "  member      {}  certificate {}",
-            member.sid, member.cert_sha256
-        ))?;
-        if let Some(one) = delivered.iter().find(|one| one.sid == member.sid) {
-            say(&format!("  signed      {}", delivered::told(one)))?;
-        }
-    }
-    for (sid, why) in out() {
-        let (at, reason) = (local_time(why.at), printable(&why.reason.to_string()));
-        say(&format!(
-            "  NOT FOR     {sid}, who was taken out of it on {at}: {reason}"
-        ))?;
-    }
-    for file in &statement.files {
-        say(&format!(
-            "  file        {}, {}",
-            printable(file.name.as_ref()),
-            counted(file.size, "byte")
-        ))?;
-        say(&format!("  SHA-256     {}", file.sha256))?;
-    }
-    say(&format!("  submission  {}", statement.submission))?;
-    let confirmed = match summary.mode {
-        Mode::Verified => "by CUHK",
-        Mode::Tokens => "not by CUHK, which was away: identity tokens were accepted",
+    let shown = Shown {
+        summary: record.summary(),
+        verified: VerifiedReceipt::verify_under(&receipt, roots)?,
+        delivered: here.store.delivered(record)?,
+        detachments: here.store.detachments(record.statement())?,
+        receipt_sha256: Fingerprint::of(&receipt),
     };
-    say(&format!("  confirmed   {confirmed}"))?;
-    say(&format!(
-        "  receipt     verified, SHA-256 {}",
-        Fingerprint::of(&receipt)
-    ))?;
-    Ok(())
+    match json {
+        true => print_json(&shown.as_json()),
+        false => shown.print(),
+    }
+}
+
+/// All that there is to say about one submission, its receipt verified.
+struct Shown {
+    summary: Summary,
+    verified: VerifiedReceipt,
+    delivered: Vec<Delivered>,
+    detachments: Detachments,
+    receipt_sha256: Fingerprint,
+}
+
+impl Shown {
+    fn as_json(&self) -> Value {
+        let mut value = as_json(&self.summary);
+        let out = self.detachments.of_version(self.summary.number);
+        value["receipt_sha256"] = json!(self.receipt_sha256);
+        value["detached"] = out.map(detach::as_json).collect();
+        value["signatures"] = delivered::all_as_json(&self.delivered, self.verified.members());
+        value
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        let summary = &self.summary;
+        let statement = &summary.statement;
+        say(&format!(
+            "{}  committed {}, which counts for lateness",
+            summary.number,
+            committed(summary)
+        ))?;
+        say(&format!(
+            "  complete    {}",
+            local_time(summary.accepted_at)
+        ))?;
+        say(&format!(
+            "  course      {} / {}",
+            statement.course, statement.assignment
+        ))?;
+        self.print_members()?;
+        for file in &statement.files {
+            say(&format!(
+                "  file        {}, {}",
+                printable(file.name.as_ref()),
+                counted(file.size, "byte")
+            ))?;
+            say(&format!("  SHA-256     {}", file.sha256))?;
+        }
+        say(&format!("  submission  {}", statement.submission))?;
+        let confirmed = match summary.mode {
+            Mode::Verified => "by CUHK",
+            Mode::Tokens => "not by CUHK, which was away: identity tokens were accepted",
+        };
+        say(&format!("  confirmed   {confirmed}"))?;
+        let sha256 = self.receipt_sha256;
+        Ok(say(&format!("  receipt     verified, SHA-256 {sha256}"))?)
+    }
+
+    /// Who signed, when that came, and whom it does not count for any more.
+    fn print_members(&self) -> anyhow::Result<()> {
+        for member in self.verified.members() {
+            say(&format!(
+                "  member      {}  certificate {}",
+                member.sid, member.cert_sha256
+            ))?;
+            if let Some(one) = self.delivered.iter().find(|one| one.sid == member.sid) {
+                say(&format!("  signed      {}", delivered::told(one)))?;
+            }
+        }
+        for (sid, why) in self.detachments.of_version(self.summary.number) {
+            let (at, reason) = (local_time(why.at), printable(&why.reason.to_string()));
+            say(&format!(
+                "  NOT FOR     {sid}, who was taken out of it on {at}: {reason}"
+            ))?;
+        }
+        Ok(())
+    }
 }
 
 /// By `S-000001`, `S-1` or `1`.

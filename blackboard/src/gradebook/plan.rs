@@ -217,8 +217,30 @@ impl Plan {
         parts: &Parts,
         for_groups: bool,
     ) -> (BTreeMap<StudentId, Due>, Vec<Differing>) {
-        let mut groups: BTreeMap<SubmissionNumber, BTreeMap<Points, &Marked>> = BTreeMap::new();
-        for (sid, row) in &rows {
+        let groups = self.grades_of_groups(&rows, parts, for_groups);
+        let with_row = rows.iter().map(|(sid, row)| (sid.clone(), due(row)));
+        let mut due: BTreeMap<_, _> = with_row.collect();
+        let mut differing = Vec::new();
+        for (number, grades) in &groups {
+            let mut several = grades.iter();
+            if let (Some((points, row)), None) = (several.next(), several.next()) {
+                self.grade_members((*number, *points, row), &rows, &mut due, parts);
+            } else if self.several(*number, grades, for_groups) {
+                differing.push(differ((*number, grades), &rows, &mut due, parts));
+            }
+        }
+        (due, differing)
+    }
+
+    /// The grades that the rows give each group, each with a row that does.
+    fn grades_of_groups<'a>(
+        &mut self,
+        rows: &'a BTreeMap<StudentId, Marked>,
+        parts: &Parts,
+        for_groups: bool,
+    ) -> BTreeMap<SubmissionNumber, BTreeMap<Points, &'a Marked>> {
+        let mut groups: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (sid, row) in rows {
             let given = row.group.or(row.own.filter(|_| for_groups));
             match (given, parts.counting(sid)) {
                 (Some(points), Some(part)) => {
@@ -235,51 +257,36 @@ impl Plan {
                 _ => {}
             }
         }
-        let mut due: BTreeMap<_, _> = rows
-            .iter()
-            .map(|(sid, row)| (sid.clone(), due(row)))
-            .collect();
-        let mut differing = Vec::new();
-        for (number, grades) in &groups {
-            let mut several = grades.iter();
-            let (Some((points, row)), None) = (several.next(), several.next()) else {
-                if self.several(*number, grades, for_groups) {
-                    let members = parts.members(*number).iter();
-                    let members = members.filter(|sid| parts.why_not(*number, sid).is_none());
-                    let (with, without): (Vec<_>, _) =
-                        members.cloned().partition(|sid| rows.contains_key(sid));
-                    for sid in with {
-                        due.entry(sid).and_modify(|due| due.differs = true);
-                    }
-                    differing.push(Differing {
-                        number: *number,
-                        grades: grades.iter().map(|(one, row)| (*one, row.line)).collect(),
-                        without,
-                    });
-                }
-                continue;
-            };
-            for sid in parts.members(*number) {
-                let why = parts.why_not(*number, sid);
-                if let (Some(why), false) = (why, rows.contains_key(sid)) {
-                    self.left_out.push(LeftOut {
-                        sid: sid.clone(),
-                        group: *number,
-                        why,
-                    });
-                }
-                if why.is_some() {
-                    continue;
-                }
-                let entry = due.entry(sid.clone()).or_insert_with(|| Due {
-                    own: None,
-                    comment: None,
-                    ..self::due(row)
+        groups
+    }
+
+    /// The one grade of a group is that of each member for whom the version counts.
+    fn grade_members(
+        &mut self,
+        (number, points, row): (SubmissionNumber, Points, &Marked),
+        rows: &BTreeMap<StudentId, Marked>,
+        due: &mut BTreeMap<StudentId, Due>,
+        parts: &Parts,
+    ) {
+        for sid in parts.members(number) {
+            let why = parts.why_not(number, sid);
+            if let (Some(why), false) = (why, rows.contains_key(sid)) {
+                self.left_out.push(LeftOut {
+                    sid: sid.clone(),
+                    group: number,
+                    why,
                 });
-                entry.group = Some(*points);
             }
+            if why.is_some() {
+                continue;
+            }
+            let entry = due.entry(sid.clone()).or_insert_with(|| Due {
+                own: None,
+                comment: None,
+                ..self::due(row)
+            });
+            entry.group = Some(points);
         }
-        (due, differing)
     }
 
     /// Where members of a group have different grades and another one has no row, nobody can say what he is to get,
@@ -381,6 +388,27 @@ impl Plan {
         };
         self.wrong.push((due.line, reason));
         None
+    }
+}
+
+/// Of a group whose members have different grades: who has no row, and so none of them. Of a grade of all
+/// nothing is said to the others.
+fn differ(
+    (number, grades): (SubmissionNumber, &BTreeMap<Points, &Marked>),
+    rows: &BTreeMap<StudentId, Marked>,
+    due: &mut BTreeMap<StudentId, Due>,
+    parts: &Parts,
+) -> Differing {
+    let members = parts.members(number).iter();
+    let members = members.filter(|sid| parts.why_not(number, sid).is_none());
+    let (with, without): (Vec<_>, _) = members.cloned().partition(|sid| rows.contains_key(sid));
+    for sid in with {
+        due.entry(sid).and_modify(|due| due.differs = true);
+    }
+    Differing {
+        number,
+        grades: grades.iter().map(|(one, row)| (*one, row.line)).collect(),
+        without,
     }
 }
 
