@@ -11,6 +11,7 @@ use scb_explain::{Language, explain, message_title, step_title};
 use scb_protocol::{Fact, Step, StepEvent, counted, grouped};
 
 use super::html::{escaped, json};
+use super::json::Json;
 use super::words::Words;
 use super::{Entry, Lane, What};
 
@@ -163,21 +164,8 @@ impl Page {
                 size,
                 body,
             } => {
-                let title = message_title(name, self.language).unwrap_or_default();
-                let (kind, meta, why) = match size {
-                    Some(size) => {
-                        let size = self.counted(*size, words.byte);
-                        ("seen", format!("{at} · {size}"), String::new())
-                    }
-                    None => {
-                        let why = format!("<p class=\"why\">{}</p>", words.inferred_why);
-                        ("inferred", String::new(), why)
-                    }
-                };
-                let refused = if name == "refusal" { " refused" } else { "" };
-                let class = format!("{kind}{refused} {}", direction(*from, *to));
-                let body = why + &json(body, words);
-                arrow(&class, (name, name, title), &meta, &body)
+                let lanes = direction(*from, *to);
+                self.message((&at, lanes), (name, *size), body)
             }
             What::Chunks {
                 from,
@@ -201,7 +189,31 @@ impl Page {
         }
     }
 
-    /// What the student's program made of what came.
+    /// A message; one without a size was not seen here, but must have been sent.
+    fn message(
+        &self,
+        (at, lanes): (&str, &str),
+        (name, size): (&str, Option<usize>),
+        body: &Json,
+    ) -> String {
+        let words = self.words;
+        let title = message_title(name, self.language).unwrap_or_default();
+        let (kind, meta, why) = match size {
+            Some(size) => {
+                let size = self.counted(size, words.byte);
+                ("seen", format!("{at} · {size}"), String::new())
+            }
+            None => {
+                let why = format!("<p class=\"why\">{}</p>", words.inferred_why);
+                ("inferred", String::new(), why)
+            }
+        };
+        let refused = if name == "refusal" { " refused" } else { "" };
+        let class = format!("{kind}{refused} {lanes}");
+        let body = why + &json(body, words);
+        arrow(&class, (name, name, title), &meta, &body)
+    }
+
     fn counted(&self, count: usize, noun: &str) -> String {
         match self.language {
             Language::English => counted(count, noun),
@@ -209,6 +221,7 @@ impl Page {
         }
     }
 
+    /// What the student's program made of what came.
     fn note(&self, event: &StepEvent) -> String {
         let explanation = explain(event, self.language);
         let class = match event.fact {
