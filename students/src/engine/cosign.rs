@@ -88,11 +88,8 @@ async fn propose_once(
     hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<HandedIn, Error> {
-    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    let (session, _) = talk.complete_receipts(session).await?;
-    let (session, place) = talk.choose(session, hand_in).await?;
-    let checked = talk.check_loss(session.service(), &place, hand_in);
-    checked.await?;
+    let (talk, session, place) =
+        Talk::about_hand_in(setup, clock, members, hand_in, observer).await?;
     let draft = hand_in.draft(session.service(), place, members);
     let pending = Pending::prepare(&talk.setup.home, &draft, clock.now())?;
     talk.propose(session, pending, hand_in).await

@@ -151,11 +151,8 @@ pub(super) async fn hand_in(
     hand_in: &mut HandIn<'_>,
     observer: &mut Observer<'_>,
 ) -> Result<KeptReceipt, Error> {
-    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    let (session, _) = talk.complete_receipts(session).await?;
-    let (session, place) = talk.choose(session, hand_in).await?;
-    let checked = talk.check_loss(session.service(), &place, hand_in);
-    checked.await?;
+    let (talk, session, place) =
+        Talk::about_hand_in(setup, clock, members, hand_in, observer).await?;
     talk.submit(session, place, hand_in).await
 }
 
@@ -188,6 +185,23 @@ impl<'a, 'o> Talk<'a, 'o> {
         let session = talk.open_session(trust).await;
         let session = session.map_err(|error| talk.name_first(error))?;
         Ok((talk, session))
+    }
+
+    /// [`Talk::open`], and all that comes before a statement: receipts that are owed are fetched, the
+    /// assignment is chosen, and whoever hands in has agreed to what would be lost.
+    pub(super) async fn about_hand_in(
+        setup: &'a mut Setup,
+        clock: &'a Arc<dyn Clock>,
+        members: &'a [Member],
+        hand_in: &mut HandIn<'_>,
+        observer: &'a mut Observer<'o>,
+    ) -> Result<(Self, Session, (Label, Label)), Error> {
+        let (mut talk, session) = Self::open(setup, clock, members, observer).await?;
+        let (session, _) = talk.complete_receipts(session).await?;
+        let (session, place) = talk.choose(session, hand_in).await?;
+        let checked = talk.check_loss(session.service(), &place, hand_in);
+        checked.await?;
+        Ok((talk, session, place))
     }
 
     /// Leaves with what was told.
