@@ -1,6 +1,6 @@
 //! `blackboard grades list`: the grades of an assignment, and what students see of them.
 
-use scb_cli::{local_time, printable, rfc3339, say};
+use scb_cli::{grade_json, local_time, printable, rfc3339, say};
 use serde_json::{Value, json};
 
 use super::outdated::{self, Outdated};
@@ -124,20 +124,11 @@ fn row(graded: &Graded, shown: String) -> [String; 8] {
 }
 
 fn as_json(graded: &Graded) -> Value {
-    let grade = &graded.grade;
-    json!({
-        "sid": grade.sid,
-        "points": grade.points,
-        "maximum": grade.maximum,
-        "group": grade.group,
-        "lateness": grade.lateness,
-        "submission": grade.submission,
-        "comment": grade.comment,
-        "grader": grade.grader,
-        "at": rfc3339(grade.at),
-        "log": graded.entry.0,
-        "index": graded.entry.1,
-        "released_at": graded.released.as_ref().map(|released| rfc3339(released.at)),
-        "release_index": graded.released.as_ref().map(|released| released.index),
-    })
+    let released = graded.released.as_ref();
+    let mut value = grade_json(&graded.grade);
+    value["log"] = json!(graded.entry.0);
+    value["index"] = json!(graded.entry.1);
+    value["released_at"] = json!(released.map(|released| rfc3339(released.at)));
+    value["release_index"] = json!(released.map(|released| released.index));
+    value
 }

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod fault;
 mod files;
 mod generate;
+mod grade;
 mod hidden;
 mod home;
 mod input;
@@ -36,6 +37,7 @@ pub use files::{
     write_atomic_with,
 };
 pub use generate::{Generate, generate_examples, with_generate_examples};
+pub use grade::grade_json;
 pub use hidden::Hidden;
 pub use home::{Home, HomeArgs, Role, home_around, owner};
 pub use input::{Input, Opened};

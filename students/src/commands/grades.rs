@@ -2,7 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::{Term, local_time, printable, rfc3339, say};
+use scb_cli::{Term, grade_json, local_time, printable, rfc3339, say};
 use scb_explain::{Language, length};
 use scb_protocol::grade::{Lateness, VerifiedGrade, VerifiedRelease};
 use scb_protocol::receipt::Witnessed;
@@ -126,26 +126,18 @@ fn say_one(
 
 fn as_json(verified: &VerifiedGrade) -> Value {
     let (grade, (log, index)) = (verified.grade(), verified.entry());
-    json!({
-        "course": grade.course,
-        "assignment": grade.assignment,
-        "sid": grade.sid,
-        "points": grade.points,
-        "maximum": grade.maximum,
-        "group": grade.group,
-        "lateness": grade.lateness,
-        "submission": grade.submission,
-        "comment": grade.comment,
-        "grader": grade.grader,
-        "at": rfc3339(grade.at),
-        "released_at": rfc3339(verified.released().at()),
-        "release_index": verified.released().index(),
-        "release_witnessed_at": first_seen(verified.released().witnessed()).map(rfc3339),
-        "verified": true,
-        "log": log,
-        "index": index,
-        "witnessed_at": seen_at(verified).map(rfc3339),
-    })
+    let released = verified.released();
+    let mut value = grade_json(grade);
+    value["course"] = json!(grade.course);
+    value["assignment"] = json!(grade.assignment);
+    value["released_at"] = json!(rfc3339(released.at()));
+    value["release_index"] = json!(released.index());
+    value["release_witnessed_at"] = json!(first_seen(released.witnessed()).map(rfc3339));
+    value["verified"] = json!(true);
+    value["log"] = json!(log);
+    value["index"] = json!(index);
+    value["witnessed_at"] = json!(seen_at(verified).map(rfc3339));
+    value
 }
 
 /// When CUHK had seen the log entry.
