@@ -84,19 +84,22 @@ impl Assurance {
         step: Step,
     ) -> Result<(), Refusal> {
         match self {
-            Self::Verified(verification) => verification.check_signer(trust, now, step),
+            Self::Verified(verification) => verification.signer().check(trust, now, step),
             Self::Tokens(tokens) => tokens
                 .evidence
                 .iter()
-                .try_for_each(|token| token.check_signer(trust, now, step)),
+                .try_for_each(|token| token.signer().check(trust, now, step)),
         }
     }
 
     /// The certificates of whoever signed it.
     pub(crate) fn signers(&self) -> Vec<&Chain> {
         match self {
-            Self::Verified(verification) => vec![verification.signer()],
-            Self::Tokens(tokens) => tokens.evidence.iter().map(VerifiedToken::signer).collect(),
+            Self::Verified(verification) => vec![verification.signer().chain()],
+            Self::Tokens(tokens) => {
+                let evidence = tokens.evidence.iter();
+                evidence.map(|token| token.signer().chain()).collect()
+            }
         }
     }
 

@@ -43,19 +43,20 @@ pub(crate) struct Signed<T> {
     pub(crate) claims: T,
 }
 
-/// The claims of a token of this `typ` that CUHK signed.
+/// The claims of a token of this `typ` that CUHK signed, refused as `invalid` where it is judged again.
 ///
 /// # Errors
 ///
 /// What is wrong with the form, the signer's certificate, the signature or the claims.
 pub(crate) fn read<T: DeserializeOwned>(
     token: &str,
-    typ: &str,
+    (typ, invalid): (&str, Code),
     trust: &TrustStore,
     at: UnixTime,
 ) -> Result<Signed<T>, NotCuhks> {
     let jws = UnverifiedJws::parse(token, typ)?;
-    let signer = CuhkSigner(jws.chain().clone());
+    let chain = jws.chain().clone();
+    let signer = CuhkSigner { chain, invalid };
     let verified = signer.verify(trust, at)?;
     let key = verified
         .certificate()
@@ -70,33 +71,36 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 /// Evidence: CUHK signed with the key of this chain's leaf, in force when it was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CuhkSigner(Chain);
+pub(crate) struct CuhkSigner {
+    chain: Chain,
+    /// With what its word is refused when the certificate does not count any more.
+    invalid: Code,
+}
 
 impl CuhkSigner {
     /// The signer's certificate and its issuer's.
     pub(crate) fn chain(&self) -> &Chain {
-        &self.0
+        &self.chain
     }
 
     /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
     ///
     /// # Errors
     ///
-    /// `signer_withdrawn`, else `invalid`.
+    /// `signer_withdrawn`, else what is refused with such a token: `token_invalid` or `verification_invalid`.
     pub(crate) fn check(
         &self,
         trust: &TrustStore,
         now: UnixTime,
-        invalid: Code,
         step: Step,
     ) -> Result<(), Refusal> {
         let verified = self.verify(trust, now).map(drop);
-        verified.map_err(|error| error.refusal(invalid, step))
+        verified.map_err(|error| error.refusal(self.invalid, step))
     }
 
     fn verify(&self, trust: &TrustStore, at: UnixTime) -> Result<VerifiedService, NotCuhks> {
         trust
-            .verify_service(&self.0, &ServiceName::cuhk(), ServiceUsage::Token, at)
+            .verify_service(&self.chain, &ServiceName::cuhk(), ServiceUsage::Token, at)
             .map_err(|error| match error {
                 CertificateError::Revoked => NotCuhks::SignerWithdrawn,
                 error => NotCuhks::Invalid(format!("its signer's certificate: {error}")),

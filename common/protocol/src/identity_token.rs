@@ -178,7 +178,7 @@ impl UnverifiedToken<'_> {
 
 /// Everything about a token that does not depend on who shows it to whom.
 fn read(token: &str, trust: &TrustStore, now: UnixTime) -> Result<(CuhkSigner, Claims), NotCuhks> {
-    let signed = cuhk_signed::read::<Claims>(token, TOKEN_TYPE, trust, now)?;
+    let signed = cuhk_signed::read::<Claims>(token, (TOKEN_TYPE, Code::TokenInvalid), trust, now)?;
     if signed.claims.v != 1 || signed.claims.iss != signed.name {
         return Err(JwsError::Claims.into());
     }
@@ -196,23 +196,9 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// The certificates of whoever signed it.
-    pub(crate) fn signer(&self) -> &Chain {
-        self.signer.chain()
-    }
-
-    /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
-    ///
-    /// # Errors
-    ///
-    /// `signer_withdrawn` or `token_invalid`.
-    pub(crate) fn check_signer(
-        &self,
-        trust: &TrustStore,
-        now: UnixTime,
-        step: Step,
-    ) -> Result<(), Refusal> {
-        self.signer.check(trust, now, Code::TokenInvalid, step)
+    /// Whoever signed it.
+    pub(crate) fn signer(&self) -> &CuhkSigner {
+        &self.signer
     }
 
     /// The student's name.

@@ -249,24 +249,9 @@ impl Verification {
         })
     }
 
-    /// The certificates of whoever signed it.
-    pub(crate) fn signer(&self) -> &Chain {
-        self.signer.chain()
-    }
-
-    /// Judges the signer's certificate again, as revocation lists change. Refusals name `step`.
-    ///
-    /// # Errors
-    ///
-    /// `signer_withdrawn` or `verification_invalid`.
-    pub(crate) fn check_signer(
-        &self,
-        trust: &TrustStore,
-        now: UnixTime,
-        step: Step,
-    ) -> Result<(), Refusal> {
-        self.signer
-            .check(trust, now, Code::VerificationInvalid, step)
+    /// Whoever signed it.
+    pub(crate) fn signer(&self) -> &CuhkSigner {
+        &self.signer
     }
 
     /// The signed answer itself (JWT).
@@ -313,7 +298,12 @@ fn told(claims: &Claims) -> Result<Vec<MemberQuestion>, Refusal> {
 }
 
 fn read(token: &str, trust: &TrustStore, at: UnixTime) -> Result<(CuhkSigner, Claims), NotCuhks> {
-    let signed = cuhk_signed::read::<Claims>(token, VERIFICATION_TYPE, trust, at)?;
+    let signed = cuhk_signed::read::<Claims>(
+        token,
+        (VERIFICATION_TYPE, Code::VerificationInvalid),
+        trust,
+        at,
+    )?;
     let claims = signed.claims;
     let lifetime = claims.exp.checked_sub(claims.iat);
     if claims.v != 1 || claims.iss != signed.name || lifetime != Some(VERIFICATION_LIFETIME) {

@@ -44,7 +44,8 @@ impl MemberWatch {
                 .verify_student(student.chain(), now)
                 .map_err(|error| certificate_refusal(&error, step).about(student.sid()))?;
             token
-                .check_signer(trust, now, step)
+                .signer()
+                .check(trust, now, step)
                 .map_err(|refusal| refusal.about(student.sid()))?;
         }
         let students = self.members.iter().map(|(student, _)| student);
