@@ -9,6 +9,8 @@ mod certificates;
 mod clock_trust;
 mod codes;
 mod convert;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod imports;
 mod lists;
 mod log;
@@ -41,6 +43,8 @@ pub(crate) use certificates::Hold;
 pub use certificates::{CertificateRecord, Certificates, Intent, Profile, Revocation};
 pub(crate) use clock_trust::{ClockTrust, Trust};
 pub use codes::{CodeRecord, Codes, OpenCode};
+#[cfg(test)]
+pub(crate) use fixtures::{issuer, temporary};
 pub(crate) use imports::{Begun, Imports, Step};
 pub use lists::{RevocationLists, StoredList};
 pub use log::{Contradiction, Log, LoggedEntry, Place, Removed, Witness};
@@ -374,26 +378,6 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("store/migrations/0024_restoration.sql")),
         M::up(include_str!("store/migrations/0025_left_student.sql")),
     ])
-}
-
-/// A new database in a temporary directory, for the contract suites.
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-pub(crate) fn temporary() -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(&dir.path().join("cuhk.db")).unwrap();
-    (dir, store)
-}
-
-/// An issuing authority under a root of its own, for the contract suites.
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-pub(crate) fn issuer(kind: scb_certs::IssuerKind) -> scb_certs::Issuer {
-    let key = || scb_certs::SigningKey::generate().unwrap();
-    let now = convert::time(1_772_424_000).unwrap();
-    let root = scb_certs::Root::create(&"cuhk.example".parse().unwrap(), key(), now).unwrap();
-    let urls = scb_certs::DistributionUrls::default();
-    root.issue_issuer(kind, key(), now, &urls).unwrap()
 }
 
 #[cfg(test)]

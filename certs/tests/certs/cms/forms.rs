@@ -6,7 +6,7 @@ use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{CertificateSet, SignedData, SignerIdentifier};
 use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
 use der::{Any, Decode, Encode};
-use rcgen::CustomExtension;
+use rcgen::{CertificateParams, CustomExtension};
 use scb_certs::{Certificate, Error, IssuerKind, Serial};
 
 use super::{CONTENT, Group, Sorted, altered, altered_infos, decoded, sign, verify};
@@ -145,23 +145,23 @@ fn refuses_attributes_that_are_not_sorted() {
     ));
 }
 
+/// A signature that carries so many certificates that nobody asked for.
+fn with_more(group: &Group, parameters: &CertificateParams, count: usize) -> Vec<u8> {
+    let forge = |_| {
+        let chain = group.campus.forge(IssuerKind::Students, parameters);
+        chain.leaf().clone()
+    };
+    let more: Vec<_> = (0..count).map(forge).collect();
+    altered(&group.sign_alone(), |signed_data| {
+        add_certificates(signed_data, &more)
+    })
+}
+
 #[test]
 fn refuses_too_many_certificates() {
     let group = Group::new();
-    let with = |count: usize| {
-        let parameters = group.campus.student_parameters();
-        let forge = |_| {
-            group
-                .campus
-                .forge(IssuerKind::Students, &parameters)
-                .leaf()
-                .clone()
-        };
-        let more: Vec<_> = (0..count).map(forge).collect();
-        altered(&group.sign_alone(), |signed_data| {
-            add_certificates(signed_data, &more)
-        })
-    };
+    let parameters = group.campus.student_parameters();
+    let with = |count| with_more(&group, &parameters, count);
     assert!(verify(&with(62)).is_ok());
     assert!(matches!(
         verify(&with(63)),
@@ -175,19 +175,7 @@ fn refuses_a_large_signature_that_is_well_formed() {
     let mut parameters = group.campus.student_parameters();
     let filler = OctetString::new(vec![0; 15_000]).unwrap().to_der().unwrap();
     parameters.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3, 4], filler)];
-    let with = |count: usize| {
-        let forge = |_| {
-            group
-                .campus
-                .forge(IssuerKind::Students, &parameters)
-                .leaf()
-                .clone()
-        };
-        let more: Vec<_> = (0..count).map(forge).collect();
-        altered(&group.sign_alone(), |signed_data| {
-            add_certificates(signed_data, &more)
-        })
-    };
+    let with = |count| with_more(&group, &parameters, count);
     assert!(verify(&with(4)).is_ok());
     assert!(matches!(
         verify(&with(5)),

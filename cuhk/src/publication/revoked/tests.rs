@@ -1,40 +1,11 @@
 //! What a list is made of, and what is noticed before it is.
 #![allow(clippy::unwrap_used)]
 
-use scb_certs::{
-    Certificate, DistributionUrls, IssuerKind, PublicKey, RevocationReason, SigningKey, Validity,
-};
+use scb_certs::{IssuerKind, RevocationReason, Validity};
 
 use super::*;
-use crate::store::{Intent, Profile, Revocation, issuer, temporary};
-
-fn at(seconds: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
-}
-
-fn key() -> PublicKey {
-    SigningKey::generate().unwrap().public_key().clone()
-}
-
-fn intent(sid: &str, key: &PublicKey) -> Intent {
-    Intent {
-        serial: Serial::random().unwrap(),
-        subject: sid.parse().unwrap(),
-        profile: Profile::Student,
-        public_key: key.fingerprint(),
-        validity: Validity {
-            not_before: at(0),
-            not_after: at(1000),
-        },
-    }
-}
-
-fn sign(issuer: &Issuer, intent: &Intent, key: &PublicKey) -> Certificate {
-    let sid = intent.subject.to_string().parse().unwrap();
-    let urls = DistributionUrls::default();
-    let chain = issuer.issue_student(&sid, key, &intent.serial, &intent.validity, &urls);
-    chain.unwrap().leaf().clone()
-}
+use crate::store::fixtures::{at, intent, issuer, key, sign, temporary};
+use crate::store::{Intent, Profile, Revocation};
 
 fn revoke(records: &Records<'_>, serial: &Serial, reason: RevocationReason) {
     let revocation = Revocation {

@@ -1,43 +1,13 @@
 //! The contract of the certificates' store.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
-
-use scb_certs::{DistributionUrls, Issuer, IssuerKind, PublicKey, SigningKey};
+use scb_certs::{Issuer, IssuerKind};
 
 use super::*;
-use crate::store::{issuer, temporary};
-
-fn at(seconds: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(1_772_424_000 + seconds))
-}
+use crate::store::fixtures::{at, intent, issuer, key, sign, temporary};
 
 fn students() -> Issuer {
     issuer(IssuerKind::Students)
-}
-
-fn intent(sid: &str, key: &PublicKey) -> Intent {
-    Intent {
-        serial: Serial::random().unwrap(),
-        subject: sid.parse().unwrap(),
-        profile: Profile::Student,
-        public_key: key.fingerprint(),
-        validity: Validity {
-            not_before: at(0),
-            not_after: at(1000),
-        },
-    }
-}
-
-fn key() -> PublicKey {
-    SigningKey::generate().unwrap().public_key().clone()
-}
-
-fn sign(issuer: &Issuer, intent: &Intent, key: &PublicKey) -> Certificate {
-    let sid = intent.subject.to_string().parse().unwrap();
-    let urls = DistributionUrls::default();
-    let chain = issuer.issue_student(&sid, key, &intent.serial, &intent.validity, &urls);
-    chain.unwrap().leaf().clone()
 }
 
 fn revocation(reason: RevocationReason) -> Revocation {
