@@ -1,8 +1,8 @@
-//! Open connections on which a student says nothing: so many of each, and no more.
+//! Limits how many idle connections each student may hold open.
 //!
-//! Whoever is beyond that is let in all the same, and the oldest of the student's is closed: with a bound
-//! that refuses, whoever has a copy of a key could keep its owner out. On which connection something is
-//! going on is never closed for another's sake.
+//! A new connection beyond the limit is let in, and the oldest idle one of the same student is closed.
+//! Refusing the new one instead would let anybody with a copy of a key keep its owner out. A connection on
+//! which something is going on is never closed for another one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

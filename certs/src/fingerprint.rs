@@ -39,7 +39,10 @@ impl Fingerprint {
         BASE64URL_NOPAD.encode(&self.0)
     }
 
-    /// Reads [`Self::to_base64url`]; anything but its exact form is refused.
+    /// Reads [`Self::to_base64url`].
+    ///
+    /// # Errors
+    /// [`Error::FingerprintInvalid`] for anything but its exact form: 43 characters without padding.
     pub fn from_base64url(text: &str) -> Result<Self, Error> {
         let bytes = BASE64URL_NOPAD
             .decode(text.as_bytes())

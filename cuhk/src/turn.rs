@@ -1,4 +1,5 @@
-//! What is done once at a time in a home, while a server may run.
+//! Work that only one process at a time may do in a home, kept apart by lock files. A server may run
+//! meanwhile.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};

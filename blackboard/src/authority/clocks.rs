@@ -1,6 +1,6 @@
-//! How far this machine's clock is from CUHK's, as CUHK's answers tell.
+//! How far this machine's clock is from CUHK's, by CUHK's answers.
 //!
-//! A few seconds decide who is late, and beyond a minute nothing that is handed in would be accepted in the end.
+//! A few seconds already decide who is late. Beyond a minute no hand-in would be accepted at all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;

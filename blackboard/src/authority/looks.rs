@@ -1,7 +1,8 @@
-//! What CUHK is asked about members of open connections, once for all of them.
+//! Asks CUHK once about a member, however many open connections that member has.
 //!
-//! After a change every open connection looks at its members. Each question is an entry of CUHK's issuance
-//! log for ever: without this, whoever keeps many connections open would multiply every change of anybody.
+//! After a change of any status every open connection looks at its members again, and each question is an
+//! entry of CUHK's issuance log for ever. Without this, whoever keeps many connections open would multiply
+//! the entries of every change.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,7 @@
-//! A deadline that is brought forward, or rules by which less is taken of what is open: whoever has planned by
-//! those before is told by nobody but the teacher. So the teacher is told, and on short notice asked.
+//! Warns a teacher who moves a deadline forward, or tightens the rules of an assignment that is open.
+//!
+//! Students who planned by the old rules hear of the change from the teacher alone. So the teacher is told
+//! whom it affects, and is asked to confirm when the notice is short.
 
 use rustls_pki_types::UnixTime;
 use scb_cli::confirm::confirmed;

@@ -1,5 +1,7 @@
-//! What the log says of a commitment, whatever its row says: nobody is refused under a signature, or told
-//! another time, for a row that somebody altered. Where the log has it, it goes on.
+//! A commitment as the log holds it, not as its row in the database says.
+//!
+//! Somebody may have altered the row. Nobody is refused under a signature, or told another time, because of
+//! that: where the log has the commitment, the hand-in goes on.
 
 use std::collections::BTreeMap;
 

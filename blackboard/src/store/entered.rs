@@ -1,5 +1,7 @@
-//! What an assignment's log says of its rules and extensions. By the log anything is judged: the tables
-//! beside it say the same, or somebody has altered one of the two, and then nothing is judged at all.
+//! The rules and extensions of an assignment as its log holds them, which is what everything is judged by.
+//!
+//! The tables beside the log have to say the same. If they do not, somebody has altered one of the two, and
+//! nothing is judged at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,9 @@
-//! Who binds nobody any more where an assignment keeps groups: whoever is not on the class list any more, and
-//! whom CUHK has suspended. Neither can hand in with the others, who would wait for him in vain. That
-//! somebody is suspended is told by the revocation lists, as long as they have his certificate, and by CUHK
-//! itself, which is asked when somebody would be refused for his sake.
+//! Members who no longer bind their group, where an assignment keeps groups: those who left the class list,
+//! and those whom CUHK has suspended.
+//!
+//! They cannot hand in with the others, who would wait in vain. The revocation lists tell who is suspended,
+//! as long as they name the certificate. CUHK itself is asked as well before anybody is refused because of
+//! such a member.
 
 use std::cell::OnceCell;
 

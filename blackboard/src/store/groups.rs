@@ -1,6 +1,8 @@
-//! With whom each student hands in, where an assignment keeps groups: with those of his last version, and
-//! with those with whom he has signed what may still come. What others merely name him in binds nobody, and
-//! nobody is bound to who is [gone](super::gone).
+//! Who is in a student's group, where an assignment keeps groups: the members of the student's last version,
+//! and those with whom the student has signed something that may still come.
+//!
+//! A statement that merely names a student binds nobody, and nobody is bound to a member who is
+//! [gone](super::gone).
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,8 @@
-//! Of several statements that the same members, or they and others, commit in time, only the last may bring
-//! its files once that time is over: whoever could choose among them then would have had until then.
+//! When the same members, alone or with others, have committed several statements in time, only the last of
+//! these may bring its files once that time is over.
+//!
+//! Otherwise a group could commit many versions and choose among them later, which would give it until then
+//! to finish.
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;

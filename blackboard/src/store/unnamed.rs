@@ -1,8 +1,9 @@
-//! Which stored content no record names and none will: what a crash left between content and record.
+//! Finds stored content that no record names or will ever name: what a crash left behind between writing a
+//! file and recording it.
 //!
-//! Records and logs are written together, so that they show whether anything is missing here. Where entries
-//! or numbers are, what lies there may be all that is left of what was acknowledged: then only that is
-//! removed which was committed and written after the last of them.
+//! Records and logs are written together, so that one shows what the other lacks. If entries or numbers are
+//! missing, an unnamed file may be all that is left of an acknowledged hand-in. In that case only content
+//! that was committed and written after the last of them is removed.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

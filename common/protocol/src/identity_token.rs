@@ -22,7 +22,7 @@ use crate::{Code, Refusal, Step};
 
 /// The token's `typ`.
 pub const TOKEN_TYPE: &str = "scb-identity+jwt";
-/// How long a token lives, unless its certificate ends earlier.
+/// How long a token lives, unless its certificate ends earlier: 12 hours.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What a token says. Unknown, missing or repeated claims are refused.

@@ -38,9 +38,9 @@ pub enum LogEntry {
         cert_sha256: Fingerprint,
         /// SHA-256 of its public key (SubjectPublicKeyInfo).
         key_sha256: Fingerprint,
-        /// When it begins.
+        /// When it begins, in seconds of Unix time.
         not_before: u64,
-        /// When it ends.
+        /// When it ends, in seconds of Unix time.
         not_after: u64,
     },
     /// A service asked whether a student is active, and got a signed answer.
@@ -63,7 +63,7 @@ pub enum LogEntry {
         /// Why the student is not active; absent if active.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         inactive: Option<InactiveReason>,
-        /// When it was answered.
+        /// When it was answered, in seconds of Unix time.
         at: u64,
     },
 }

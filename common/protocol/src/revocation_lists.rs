@@ -55,7 +55,7 @@ impl ExpectLists {
         })
     }
 
-    /// The epoch that the lists cover.
+    /// The epoch that the lists cover: CUHK's number of the last change of any status.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }

@@ -90,7 +90,7 @@ pub struct MissedBundles {
 }
 
 impl MissedBundles {
-    /// Which to ask for; none at the end, and after 64.
+    /// Which number to ask for; none at the end, and after 64 bundles.
     pub fn number(&self) -> Option<u64> {
         (self.next < self.latest && self.left > 0).then_some(self.next)
     }

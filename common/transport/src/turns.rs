@@ -1,5 +1,5 @@
-//! Whose turn it is: questions that cost much are answered one at a time for each of those who ask,
-//! and few at a time for all, so that nobody keeps what costs little waiting.
+//! Fair turns for expensive questions: one at a time for each client, and a few at a time for all clients
+//! together, so that cheap questions never wait behind them.
 
 use std::collections::HashMap;
 use std::fmt;

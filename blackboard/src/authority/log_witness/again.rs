@@ -1,6 +1,8 @@
-//! What CUHK has seen is looked at again although no log grows here: somebody else may have shown it more of the
-//! same logs. A CUHK that was put back from a backup, and was asked at once, knows nothing of what this server
-//! lacks, if that is an old backup, too; the one that goes on elsewhere tells it within a second.
+//! Asks CUHK again and again how much of each log it has seen, even when no log grows here.
+//!
+//! When both this server and CUHK are put back from old backups, the first answer shows nothing missing:
+//! neither knows of the newer entries. If another copy of this server is still running elsewhere, it shows
+//! CUHK those entries within a second, and asking again notices that.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,7 +71,7 @@ pub struct SeenEntries {
     /// When the last one was made, by CUHK's clock, in seconds since 1970-01-01 UTC; 0 if there
     /// was none.
     pub last_at: u64,
-    /// When that look was, by the clock here, likewise.
+    /// When that look was, by the clock here, in seconds of Unix time.
     pub looked_at: u64,
 }
 

@@ -187,7 +187,7 @@ pub struct Assignments {
     pub announced: Vec<SignedAnnouncement>,
     /// With the first: those of which nothing is told, as what is stored of them was altered.
     pub altered: Vec<AlteredAssignment>,
-    /// From where to ask on; `None` if these were the last.
+    /// From which one to ask on, counted from 0; `None` if these were the last.
     pub next: Option<u32>,
 }
 

@@ -22,7 +22,7 @@ pub struct ExpectGrades {
 pub struct Told {
     /// From the one that was asked for on; each is verified.
     pub grades: Vec<VerifiedGrade>,
-    /// From where to ask on; `None` if these were the last.
+    /// From which one to ask on, counted from 0; `None` if these were the last.
     pub next: Option<u32>,
 }
 

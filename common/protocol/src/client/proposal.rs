@@ -172,7 +172,7 @@ pub struct Proposals {
     pub told: Vec<ToldProposal>,
     /// Those that are not shown.
     pub left_out: Vec<LeftOut>,
-    /// From where to ask on; `None` if these were the last.
+    /// From which one to ask on, counted from 0; `None` if these were the last.
     pub next: Option<u32>,
 }
 

@@ -35,7 +35,8 @@ pub struct Head {
     pub entries: u64,
     /// How many submissions are in it: all that these entries accept.
     pub accepted: u64,
-    /// The entry that closed the assignment, if nothing can come after it; absent: more may come.
+    /// The number, from 0, of the entry that closed the assignment, if nothing can come after it; absent: more
+    /// may come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<u64>,
     /// Of how many entries only the commitment is left. With one that nothing stands in for the archive is

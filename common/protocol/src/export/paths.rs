@@ -1,6 +1,8 @@
-//! Where the files of a submission lie below its folder. Every judge of an archive computes this
-//! from what the members signed, so that nothing but that says which content has which name: the
-//! rules here are part of the format, and ask no table of Unicode's.
+//! Where each file of a submission lies in an archive, below the submission's folder.
+//!
+//! Every verifier computes these paths from what the members signed, so that nothing else decides which
+//! content has which name. The rules here are part of the format. They use no Unicode tables, whose versions
+//! differ.
 
 use std::collections::HashSet;
 

@@ -215,7 +215,7 @@ replies! {
         }
         /// Answer to `crls`; the lists follow in chunk frames, one after another, DER.
         "crls" Crls {
-            /// The epoch that the lists cover.
+            /// The epoch that the lists cover, as in `status`.
             epoch: u64,
             /// The size of each list in bytes, those of roots first.
             sizes: Vec<u64>,
@@ -235,8 +235,8 @@ replies! {
         "audit" Audit {
             /// How many entries about this student there are in all.
             count: u64,
-            /// Questions that were answered before this are no longer kept, except for the newest
-            /// entry about a student; absent if none was removed yet.
+            /// Questions that were answered before this second of Unix time are no longer kept, except for the
+            /// newest entry about a student; absent if none was removed yet.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             removed_before: Option<u64>,
             /// The next of those that are kept, at most 16.

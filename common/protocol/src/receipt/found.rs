@@ -260,7 +260,7 @@ pub enum Found {
     },
     /// The times of an archive's entries go back: Blackboard's clock was set back.
     WentBack {
-        /// The first entry that is before an earlier one.
+        /// The number, from 0, of the first entry that is before an earlier one.
         index: u64,
         /// Its time.
         at: UnixTime,
@@ -269,11 +269,11 @@ pub enum Found {
     },
     /// An archive's log was closed, nothing had opened it again, and something was accepted all the same.
     AcceptedAfter {
-        /// The entry that accepted it.
+        /// The number, from 0, of the entry that accepted it.
         index: u64,
         /// What.
         number: SubmissionNumber,
-        /// The entry that had closed the log.
+        /// The number, from 0, of the entry that had closed the log.
         closed: u64,
     },
     /// In an archive each submission counts by its own entry.
