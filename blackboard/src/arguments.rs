@@ -29,7 +29,7 @@ use crate::fsck::OneAssignment;
 /// The learning platform: verifies students through CUHK and takes in their work.
 #[derive(Debug, Parser)]
 #[command(name = "blackboard", version, after_help = EXAMPLES, arg_required_else_help = true)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) home: HomeArgs,
     #[command(flatten)]

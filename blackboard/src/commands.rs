@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Does what the command line says.
-pub fn run(arguments: Arguments) -> ExitCode {
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let json = match &arguments.command {
         Some(Command::Submissions(command)) => command.json(),
         Some(Command::Course(command)) => command.json(),

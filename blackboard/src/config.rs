@@ -23,54 +23,54 @@ use crate::quota::Quota;
 /// What `config.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// `host:port` where CUHK listens; none before `blackboard init`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cuhk: Option<String>,
+    pub(crate) cuhk: Option<String>,
     /// Where this server listens.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Where this server tells of its health and its numbers (HTTP), if anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     /// What earlier versions made a course of; read, and nothing comes of it.
     #[serde(skip_serializing)]
-    pub course: Option<Label>,
+    pub(crate) course: Option<Label>,
     /// As [`Config::course`].
     #[serde(skip_serializing)]
-    pub assignment: Option<Label>,
+    pub(crate) assignment: Option<Label>,
     /// Most bytes of one hand-in, whatever an assignment allows; 1 to 2^40.
     #[serde(deserialize_with = "hand_in_bytes")]
-    pub max_bytes: u64,
+    pub(crate) max_bytes: u64,
     /// How long after the signed statement the files may come; in the file, seconds.
     #[serde(with = "window")]
-    pub upload_window: Duration,
+    pub(crate) upload_window: Duration,
     /// Hand-ins of one student whose files may still come; at most 100,000.
     #[serde(deserialize_with = "hand_ins_of_one")]
-    pub unfinished_per_student: u32,
+    pub(crate) unfinished_per_student: u32,
     /// Bytes of these together; at most 2^50.
     #[serde(deserialize_with = "disk_bytes")]
-    pub unfinished_bytes_per_student: u64,
+    pub(crate) unfinished_bytes_per_student: u64,
     /// Hand-ins of all students whose files may still come; beyond it only first ones are taken.
     /// At most 10,000,000.
     #[serde(deserialize_with = "hand_ins_of_all")]
-    pub unfinished: u32,
+    pub(crate) unfinished: u32,
     /// Bytes of all hand-ins whose files may still come; at most 2^50.
     #[serde(deserialize_with = "disk_bytes")]
-    pub unfinished_bytes: u64,
+    pub(crate) unfinished_bytes: u64,
     /// How long a proposal waits for signatures; in the file, seconds.
     #[serde(with = "window")]
-    pub cosign_window: Duration,
+    pub(crate) cosign_window: Duration,
     /// Largest group, 1 to 8, of assignments that do not say otherwise.
     #[serde(deserialize_with = "group_size")]
-    pub max_members: NonZeroU8,
+    pub(crate) max_members: NonZeroU8,
     /// What happens while CUHK cannot be reached.
-    pub outage: Outage,
+    pub(crate) outage: Outage,
     /// Witnesses of this server's logs besides CUHK.
-    pub witnesses: Vec<NamedWitness>,
+    pub(crate) witnesses: Vec<NamedWitness>,
     /// How many of CUHK and these must have cosigned before a receipt is complete.
-    pub quorum: usize,
+    pub(crate) quorum: usize,
     /// Connections and deadlines.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 impl Default for Config {

@@ -41,9 +41,4 @@ mod witnessed;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-pub use arguments::Arguments;
-pub use commands::{main, run};
-pub use config::Config;
-pub use store::{
-    CommitOutcome, Committal, Draft, Error, Record, Register, Store, Summary, Unfinished,
-};
+pub use commands::main;

@@ -55,10 +55,10 @@ use scb_storage::Database;
 use crate::authority::Numbers;
 pub(crate) use arrival::Arrival;
 pub(crate) use assignments::{Amended, Assignment, Place};
-pub use commitment::{CommitOutcome, Committal, Unfinished};
+pub(crate) use commitment::{CommitOutcome, Committal, Unfinished};
 pub(crate) use courses::{Course, Membership};
 pub(crate) use delivered::Delivered;
-pub use error::Error;
+pub(crate) use error::Error;
 pub(crate) use extensions::{Changed, Given, NotListed};
 pub(crate) use history::Own;
 pub(crate) use inspector::{
@@ -72,11 +72,11 @@ pub(crate) use proposals::MAX_WAITING;
 #[cfg(test)]
 pub(crate) use proposals::MOST_IN_A_DAY;
 pub(crate) use proposals::{End, Proposal, Signing, Told, Window};
-pub use record::{Draft, Record, Summary};
+pub(crate) use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;
 pub(crate) use refused::{Entered, Record as RejectionRecord, Rejection};
-pub use register::Register;
+pub(crate) use register::Register;
 pub(crate) use restoring::{FromReceipt, Standing};
 use rows::{
     blob, by_number, by_submission, contents, count, insert, insert_blob, last_number,
@@ -137,7 +137,7 @@ pub(crate) type Listed = (SubmissionNumber, Result<Summary, Error>);
 
 /// What was handed in, for reading; [`Register`] takes in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     database: Database,
 }
 
@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`]: gone, damaged, newer than this program, or not accessible.
-    pub fn open(home: &Home) -> Result<Self, Error> {
+    pub(crate) fn open(home: &Home) -> Result<Self, Error> {
         let path = home.path(DATABASE);
         // Numbers were given: an empty database in its place would hide that records are lost.
         let database = match home.path(NUMBERS).exists() {
@@ -190,7 +190,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Altered`].
-    pub async fn find(&self, submission: SubmissionId) -> Result<Option<Record>, Error> {
+    pub(crate) async fn find(&self, submission: SubmissionId) -> Result<Option<Record>, Error> {
         self.database
             .read(move |connection| by_submission(connection, submission))
             .await
@@ -235,7 +235,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Altered`].
-    pub async fn same_version(&self, statement: Statement) -> Result<Option<Record>, Error> {
+    pub(crate) async fn same_version(&self, statement: Statement) -> Result<Option<Record>, Error> {
         self.database
             .read(move |connection| versions::same(connection, &statement))
             .await
@@ -246,7 +246,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Altered`].
-    pub fn record(&self, number: SubmissionNumber) -> Result<Option<Record>, Error> {
+    pub(crate) fn record(&self, number: SubmissionNumber) -> Result<Option<Record>, Error> {
         self.database
             .read_blocking(move |connection| by_number(connection, number))
     }
@@ -266,7 +266,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn numbers(&self) -> Result<Vec<SubmissionNumber>, Error> {
+    pub(crate) fn numbers(&self) -> Result<Vec<SubmissionNumber>, Error> {
         self.database.read_blocking(numbers)
     }
 
@@ -275,7 +275,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn unfinished(&self) -> Result<Vec<Unfinished>, Error> {
+    pub(crate) fn unfinished(&self) -> Result<Vec<Unfinished>, Error> {
         self.database.read_blocking(|connection| {
             let mut unfinished = commitment::unfinished(connection)?;
             unfinished.extend(proposals::unfinished(connection)?);
@@ -289,7 +289,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn crl_numbers(&self) -> Result<Numbers, Error> {
+    pub(crate) async fn crl_numbers(&self) -> Result<Numbers, Error> {
         self.database.read(revocation::numbers).await
     }
 
@@ -298,7 +298,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn crls(&self) -> Result<Vec<Vec<u8>>, Error> {
+    pub(crate) async fn crls(&self) -> Result<Vec<Vec<u8>>, Error> {
         self.database.read(revocation::lists).await
     }
 
@@ -308,7 +308,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub async fn remember_crls(&self, numbers: Numbers, lists: &[Crl]) -> Result<(), Error> {
+    pub(crate) async fn remember_crls(&self, numbers: Numbers, lists: &[Crl]) -> Result<(), Error> {
         let key_and_der = |list: &Crl| (list.issuer_key_id().to_vec(), list.der().to_vec());
         let lists: Vec<_> = lists.iter().map(key_and_der).collect();
         self.database
@@ -482,7 +482,7 @@ impl Store {
     }
 
     /// Finishes what is queued and closes the file.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.database.close().await;
     }
 }

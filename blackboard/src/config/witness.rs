@@ -14,16 +14,16 @@ use super::Config;
 /// A witness, and where it listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NamedWitness {
+pub(crate) struct NamedWitness {
     /// Its key for cosignatures.
     #[serde(with = "text")]
-    pub key: VerifierKey,
+    pub(crate) key: VerifierKey,
     /// Below which `add-checkpoint` is.
     #[serde(with = "text")]
-    pub url: HttpUrl,
+    pub(crate) url: HttpUrl,
     /// The certificates in PEM of who may certify its name, below the home if not absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// Why these witnesses cannot be asked.

@@ -18,28 +18,28 @@ use super::{Error, Given, Store, as_integer, courses, extensions, groups, log, r
 
 /// An assignment and the history of its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// The course.
-    pub course: Label,
+    pub(crate) course: Label,
     /// Its short name in the course.
-    pub assignment: Label,
+    pub(crate) assignment: Label,
     /// The rules that count, and those before them; from when on each counted. Never empty.
     history: Vec<(UnixTime, Rules)>,
 }
 
 impl Assignment {
     /// The rules that count.
-    pub fn rules(&self) -> &Rules {
+    pub(crate) fn rules(&self) -> &Rules {
         &self.history[0].1
     }
 
     /// Since when there is the assignment.
-    pub fn added_at(&self) -> UnixTime {
+    pub(crate) fn added_at(&self) -> UnixTime {
         self.history[self.history.len() - 1].0
     }
 
     /// What was changed, the latest first.
-    pub fn changes(&self) -> Vec<Change> {
+    pub(crate) fn changes(&self) -> Vec<Change> {
         let steps = self.history.windows(2);
         let change = |pair: &[(UnixTime, Rules)]| changes(&pair[1].1, &pair[0].1, pair[0].0);
         steps.flat_map(change).collect()
@@ -56,13 +56,13 @@ impl Assignment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amended {
     /// What differs from those before.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// How many students had handed in before.
-    pub students: u64,
+    pub(crate) students: u64,
     /// Whose extensions give no time any more: the common deadline was moved beyond them.
-    pub idle: Vec<StudentId>,
+    pub(crate) idle: Vec<StudentId>,
     /// Whose extensions give time again.
-    pub again: Vec<StudentId>,
+    pub(crate) again: Vec<StudentId>,
 }
 
 impl Amended {
@@ -83,13 +83,13 @@ impl Amended {
 
 /// An assignment, by its course and its name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The trust domain, part of the log's name.
-    pub domain: TrustDomain,
+    pub(crate) domain: TrustDomain,
     /// The course.
-    pub course: Label,
+    pub(crate) course: Label,
     /// The assignment.
-    pub assignment: Label,
+    pub(crate) assignment: Label,
 }
 
 impl Place {
@@ -161,7 +161,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::CoursesAltered`].
-    pub fn assignments(&self, course: Option<&Label>) -> Result<Vec<Assignment>, Error> {
+    pub(crate) fn assignments(&self, course: Option<&Label>) -> Result<Vec<Assignment>, Error> {
         let course = course.cloned();
         self.database
             .read_blocking(move |connection| all(connection, course.as_ref()))

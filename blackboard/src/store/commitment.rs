@@ -17,17 +17,17 @@ use super::{Error, Record, as_integer, log};
 
 /// What is recorded of a statement before its files come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committal {
+pub(crate) struct Committal {
     /// The statement.
-    pub statement: Statement,
+    pub(crate) statement: Statement,
     /// Its exact bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// The members' detached CMS signatures, DER.
-    pub signatures: Vec<u8>,
+    pub(crate) signatures: Vec<u8>,
     /// What stood behind the members, and what it said.
-    pub assurance: (Mode, String),
+    pub(crate) assurance: (Mode, String),
     /// For how long the files may come once it is committed.
-    pub upload_window: Duration,
+    pub(crate) upload_window: Duration,
 }
 
 impl Arriving for Committal {
@@ -52,7 +52,7 @@ impl Committal {
 
 /// What has come of a statement that was to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommitOutcome {
+pub(crate) enum CommitOutcome {
     /// It is recorded; its files may come. With the entry of the log that says so, signed.
     Committed(Commitment, SignedEntry),
     /// The members' last version is the very same: nothing was recorded.
@@ -61,11 +61,11 @@ pub enum CommitOutcome {
 
 /// A commitment whose files have not come, or not all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// When it was committed, and until when the files may come.
-    pub commitment: Commitment,
+    pub(crate) commitment: Commitment,
     /// What the members signed.
-    pub statement: Statement,
+    pub(crate) statement: Statement,
 }
 
 /// The commitment of this submission, and the statement that it is about.

@@ -22,13 +22,13 @@ pub(crate) enum Membership {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Course {
     /// Its short name.
-    pub course: Label,
+    pub(crate) course: Label,
     /// What it is called.
-    pub title: Title,
+    pub(crate) title: Title,
     /// Who is in it.
-    pub members: Membership,
+    pub(crate) members: Membership,
     /// When it was added.
-    pub added_at: UnixTime,
+    pub(crate) added_at: UnixTime,
 }
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::CourseExists`]; [`Error::Storage`].
-    pub fn add_course(
+    pub(crate) fn add_course(
         &self,
         course: &Label,
         title: &Title,
@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NoCourse`]; [`Error::Storage`], [`Error::CoursesAltered`].
-    pub fn class_list(&self, course: &Label) -> Result<Option<Vec<StudentId>>, Error> {
+    pub(crate) fn class_list(&self, course: &Label) -> Result<Option<Vec<StudentId>>, Error> {
         let course = course.clone();
         self.database
             .read_blocking(move |connection| listed(connection, &course))

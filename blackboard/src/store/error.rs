@@ -19,7 +19,7 @@ pub(super) use self::refusal::told;
 
 /// Why the store did not do what it was asked; nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The submission ID was already used for other bytes.
     #[error("submission {submission} was already used for another statement")]
     Conflict {
@@ -358,7 +358,7 @@ impl Error {
     }
 
     /// A stable word for scripts.
-    pub fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Storage(error) => error.code(),
             Self::Altered { .. } | Self::ProposalAltered { .. } => "altered",

@@ -14,16 +14,16 @@ use super::{Error, Store, as_integer, courses};
 
 /// An extension, and when it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub(crate) struct Given {
     /// The extension.
-    pub extension: Extension,
+    pub(crate) extension: Extension,
     /// When it was given.
-    pub at: UnixTime,
+    pub(crate) at: UnixTime,
 }
 
 /// Whether somebody who is not on the class list gets an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotListed {
+pub(crate) enum NotListed {
     /// Not: it is taken for a mistake.
     Refused,
     /// The class list comes later.
@@ -32,13 +32,13 @@ pub enum NotListed {
 
 /// What is to be told of extensions that were changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// Who has one, or has none any more.
-    pub students: Vec<StudentId>,
+    pub(crate) students: Vec<StudentId>,
     /// Of these, who is on no class list here and has never handed in anything.
-    pub unknown: Vec<StudentId>,
+    pub(crate) unknown: Vec<StudentId>,
     /// Of these, who has handed in before and has less time now.
-    pub handed_in: Vec<StudentId>,
+    pub(crate) handed_in: Vec<StudentId>,
 }
 
 impl Store {
@@ -48,7 +48,7 @@ impl Store {
     ///
     /// [`Error::NoAssignment`], [`Error::Rules`]; [`Error::NotInCourse`] for a student who is not
     /// in the course, unless that is taken; [`Error::Backdated`]; [`Error::Storage`].
-    pub fn extend(
+    pub(crate) fn extend(
         &self,
         place: Place,
         extensions: Vec<Extension>,
@@ -118,7 +118,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NoAssignment`]; [`Error::Storage`], [`Error::RulesAltered`].
-    pub fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
+    pub(crate) fn extensions(&self, place: Place) -> Result<Vec<Given>, Error> {
         self.database.read_blocking(move |connection| {
             require(connection, &place)?;
             all(connection, &place.log()?)

@@ -15,9 +15,9 @@ use super::{Error, Store, courses, entered, extensions};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ListedFor {
     /// By course and name.
-    pub listed: Vec<ListedAssignment>,
+    pub(crate) listed: Vec<ListedAssignment>,
     /// Those whose rules or extensions here are not what their logs say.
-    pub altered: Vec<AlteredAssignment>,
+    pub(crate) altered: Vec<AlteredAssignment>,
 }
 
 impl Store {

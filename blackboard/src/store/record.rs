@@ -15,35 +15,35 @@ use crate::witnessed::Cosigned;
 
 /// A submission that was verified and is about to be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub(crate) struct Draft {
     /// What the members signed.
-    pub statement: Statement,
+    pub(crate) statement: Statement,
     /// All that a receipt needs besides number and time.
-    pub evidence: Evidence,
+    pub(crate) evidence: Evidence,
     /// When the signed statement had come, and where that was entered.
-    pub committed: CommittedAt,
+    pub(crate) committed: CommittedAt,
     /// The time of acceptance.
-    pub accepted_at: UnixTime,
+    pub(crate) accepted_at: UnixTime,
 }
 
 /// What a list shows of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Its number.
-    pub number: SubmissionNumber,
+    pub(crate) number: SubmissionNumber,
     /// When its signed statement had come: what counts for lateness. If its log entry says so.
-    pub committed_at: Option<UnixTime>,
+    pub(crate) committed_at: Option<UnixTime>,
     /// When it was accepted, with all of its files.
-    pub accepted_at: UnixTime,
+    pub(crate) accepted_at: UnixTime,
     /// What the members signed.
-    pub statement: Statement,
+    pub(crate) statement: Statement,
     /// What stood behind the members.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 /// A submission that was accepted, with all that its receipt is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub(crate) struct Record {
     pub(super) number: SubmissionNumber,
     pub(super) accepted_at: UnixTime,
     pub(super) statement: Statement,
@@ -54,12 +54,12 @@ pub struct Record {
 
 impl Record {
     /// Its number.
-    pub fn number(&self) -> SubmissionNumber {
+    pub(crate) fn number(&self) -> SubmissionNumber {
         self.number
     }
 
     /// When it was accepted.
-    pub fn accepted_at(&self) -> UnixTime {
+    pub(crate) fn accepted_at(&self) -> UnixTime {
         self.accepted_at
     }
 
@@ -102,7 +102,7 @@ impl Record {
     }
 
     /// What the members signed.
-    pub fn statement(&self) -> &Statement {
+    pub(crate) fn statement(&self) -> &Statement {
         &self.statement
     }
 
@@ -113,7 +113,7 @@ impl Record {
     }
 
     /// What a list shows of it.
-    pub fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         Summary {
             number: self.number,
             committed_at: self.committed_at(),
@@ -124,7 +124,7 @@ impl Record {
     }
 
     /// The exact bytes that they signed.
-    pub fn statement_bytes(&self) -> &[u8] {
+    pub(crate) fn statement_bytes(&self) -> &[u8] {
         &self.evidence.statement
     }
 
@@ -199,7 +199,7 @@ impl Record {
     /// # Errors
     ///
     /// [`Error::OtherRoot`], [`Error::Altered`], [`Error::Receipt`].
-    pub fn receipt(&self, roots: &[Fingerprint]) -> Result<Vec<u8>, Error> {
+    pub(crate) fn receipt(&self, roots: &[Fingerprint]) -> Result<Vec<u8>, Error> {
         let own = all_from_pem(&self.evidence.root).map_err(|_| self.altered())?;
         let mut own = own.iter().map(Certificate::fingerprint);
         if let Some(found) = own.find(|root| !roots.contains(root)) {

@@ -30,7 +30,7 @@ const CONTENT: &str = "content";
 
 /// Takes in submissions and gives them their numbers. One per home. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Register {
+pub(crate) struct Register {
     store: Store,
     mark: Arc<Mutex<Mark>>,
     path: PathBuf,
@@ -43,7 +43,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::ClockSetBack`].
-    pub fn check_clock(home: &Home, now: UnixTime) -> Result<(), Error> {
+    pub(crate) fn check_clock(home: &Home, now: UnixTime) -> Result<(), Error> {
         let since = Duration::from_secs(now.as_secs());
         match mark::behind(&home.path(super::NUMBERS), since) {
             Some(last) => Err(Error::ClockSetBack {
@@ -59,7 +59,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn vouch_for_clock(store: &Store) -> Result<(), Error> {
+    pub(crate) fn vouch_for_clock(store: &Store) -> Result<(), Error> {
         store.database.write_blocking(log::vouch)
     }
 
@@ -68,7 +68,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Mark`], [`Error::Storage`].
-    pub fn open(home: &Home, store: Store) -> Result<Self, Error> {
+    pub(crate) fn open(home: &Home, store: Store) -> Result<Self, Error> {
         let path = home.path(super::NUMBERS);
         let in_database = |connection: &rusqlite::Connection| {
             Ok::<_, Error>((last_number(connection)?, lost_entries(connection)?))
@@ -122,7 +122,7 @@ impl Register {
     }
 
     /// What was handed in, for reading.
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.store
     }
 
@@ -134,7 +134,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn sweep(&self, content: &ContentStore, moment: SystemTime) -> Result<usize, Error> {
+    pub(crate) fn sweep(&self, content: &ContentStore, moment: SystemTime) -> Result<usize, Error> {
         let mark = self.mark();
         if mark.is_put_back() {
             return Ok(0);
@@ -160,7 +160,11 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn sweep_uploads(&self, content: &ContentStore, now: UnixTime) -> Result<usize, Error> {
+    pub(crate) fn sweep_uploads(
+        &self,
+        content: &ContentStore,
+        now: UnixTime,
+    ) -> Result<usize, Error> {
         let ids = content.uploads_blocking()?;
         let open = move |connection: &rusqlite::Connection| {
             let mut open = commitment::open(connection, now)?;
@@ -237,7 +241,7 @@ impl Register {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::Altered`].
-    pub async fn same_version(
+    pub(crate) async fn same_version(
         &self,
         (statement, bytes): (Statement, Vec<u8>),
         counts: impl FnOnce(&Record) -> bool,
@@ -273,7 +277,7 @@ impl Register {
     /// [`Error::Conflict`] for the same submission ID with another statement;
     /// [`Error::Superseded`]; [`Error::NotAdmitted`] if a member has handed in with others meanwhile, in an
     /// assignment that keeps groups; [`Error::Receipt`] if `sign` fails; [`Error::Leaf`]; [`Error::Mark`], [`Error::Storage`].
-    pub async fn accept<F>(
+    pub(crate) async fn accept<F>(
         &self,
         mut draft: Draft,
         counts: impl FnOnce(&Record) -> bool + Send + 'static,

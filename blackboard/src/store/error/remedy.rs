@@ -6,7 +6,7 @@ use super::Error;
 
 impl Error {
     /// What the administrator can do about it, where there is something.
-    pub fn remedy(&self) -> Option<String> {
+    pub(crate) fn remedy(&self) -> Option<String> {
         match self {
             Self::Storage(error) => error.remedy(),
             Self::Altered { .. } => Some(
