@@ -18,7 +18,7 @@ use crate::spiffe::parse_authority_uri;
 use crate::{Error, Fingerprint, PublicKey, Serial, SpiffeId, TrustDomain};
 
 /// Bytes that a certificate may have at most.
-pub const MAX_CERTIFICATE_SIZE: usize = 16 * 1024;
+const MAX_CERTIFICATE_SIZE: usize = 16 * 1024;
 
 /// An X.509 certificate that could be decoded. Whether to trust it is for
 /// [`crate::TrustStore`] to say. Cheap to clone.

@@ -8,7 +8,7 @@ use crate::certificate::all_from_pem;
 use crate::{Certificate, Error, Fingerprint};
 
 /// Certificates that a chain may have at most.
-pub const MAX_CHAIN_LENGTH: usize = 4;
+pub(crate) const MAX_CHAIN_LENGTH: usize = 4;
 
 /// One to four certificates, the leaf first, as somebody presents them. In JSON an array of DER in
 /// standard base64, as in `x5c` (RFC 7515, section 4.1.6).

@@ -36,12 +36,10 @@ mod trust;
 mod validity;
 mod verified;
 
-pub use certificate::{Certificate, MAX_CERTIFICATE_SIZE, all_from_pem};
+pub use certificate::{Certificate, all_from_pem};
 pub use certificate_error::CertificateError;
-pub use chain::{Chain, MAX_CHAIN_LENGTH, root_in_chain};
-pub use cms::{
-    DetachedSignature, MAX_SIGNATURE_SIZE, Signer, certs_only, join_detached, sign_detached,
-};
+pub use chain::{Chain, root_in_chain};
+pub use cms::{DetachedSignature, Signer, certs_only, join_detached, sign_detached};
 pub use crl::{Crl, MAX_CRL_SIZE, RevocationReason, RevokedEntry};
 pub use ed25519::Ed25519Seed;
 pub use error::Error;
@@ -56,7 +54,7 @@ pub use name::{ServiceName, StudentId, TrustDomain};
 pub use passphrase::Passphrase;
 pub use profile::DistributionUrls;
 pub use public_key::PublicKey;
-pub use request::{MAX_REQUEST_SIZE, VerifiedRequest, create_request};
+pub use request::{VerifiedRequest, create_request};
 pub use serial::Serial;
 pub use spiffe::{Identity, SpiffeId};
 pub use trust::{MAX_ROOTS, ServiceUsage, TrustStore};

@@ -10,7 +10,7 @@ use x509_cert::request::{CertReq, ExtensionReq};
 use crate::{Error, PublicKey, SigningKey};
 
 /// Bytes that a certificate request may have at most.
-pub const MAX_REQUEST_SIZE: usize = 8 * 1024;
+const MAX_REQUEST_SIZE: usize = 8 * 1024;
 
 const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");

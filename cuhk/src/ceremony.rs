@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use import::import;
 pub(crate) use import::{is_imported, try_key};
-pub use in_force::{InForce, NotInForce};
+pub(crate) use in_force::InForce;
+pub use in_force::NotInForce;
 pub use request::request;
 pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
@@ -100,7 +101,7 @@ impl SigningAnswer {
     /// # Errors
     ///
     /// [`Error::CeremonyInvalid`] if it cannot be decoded.
-    pub fn in_force(&self) -> Result<InForce, Error> {
+    pub(crate) fn in_force(&self) -> Result<InForce, Error> {
         let certificate = Certificate::from_pem(&self.certificate).map_err(import::altered)?;
         Ok(InForce::of(&certificate))
     }

@@ -155,7 +155,7 @@ impl Default for Config {
 impl Config {
     /// The whole file: every option with its meaning and its default. An option that is not set
     /// stands there as a comment.
-    pub fn to_toml(&self) -> String {
+    pub(crate) fn to_toml(&self) -> String {
         let Self {
             dns,
             ip,

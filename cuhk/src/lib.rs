@@ -61,8 +61,8 @@ pub use admin::{
 };
 pub use calendar::CampusOffset;
 pub use ceremony::{
-    InForce, NotInForce, RevokedAuthority, RootAnswer, RootRequest, SigningAnswer, SigningRequest,
-    import, import_root, open_root, request, request_root, sign, sign_root,
+    NotInForce, RevokedAuthority, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import,
+    import_root, open_root, request, request_root, sign, sign_root,
 };
 pub use cli::main;
 pub use config::Config;
@@ -75,9 +75,7 @@ pub use issuers::Issuers;
 pub use keys::{KeyState, NamedKey, active_signer, rotate_tokens, withdraw};
 pub use log::Mending;
 pub use monitor::Watch;
-pub use revocation::{
-    Grounds, NamedTarget, NothingLeft, Revoked, Suspension, Target, restore, revoke, suspend,
-};
+pub use revocation::{Grounds, NothingLeft, Revoked, Suspension, Target, restore, revoke, suspend};
 pub use root::sign_root_list;
 pub use roster_file::{Entry, Listed, NamedColumns, Nobody, RosterFault, RosterReader, RosterRow};
 pub use roster_import::{
@@ -87,10 +85,10 @@ pub use roster_import::{
 pub use server::{Refresher, Server, Unlocked};
 pub use store::{
     Authorities, AuthorityKind, AuthorityRecord, AuthorityState, CertificateRecord, Certificates,
-    Change, CodeRecord, Codes, Contradiction, CrlSigner, IdleLog, Intent, Log, LoggedEntry,
-    OpenCode, Place, Profile, Pruned, Pruning, Records, Removed, Renewals, Revocation,
-    RevocationLists, Roster, Service, Services, Status, Store, StoredList, Student, Term, Terms,
-    TokenSigner, TokenSigners, TrustBundles, Witness, WitnessedLog, WitnessedLogs,
+    Change, CodeRecord, Codes, Contradiction, CrlSigner, IdleLog, Intent, Log, LoggedEntry, Place,
+    Profile, Pruning, Records, Removed, Renewals, Revocation, RevocationLists, Roster, Service,
+    Services, Status, Store, StoredList, Student, Term, Terms, TokenSigner, TokenSigners,
+    TrustBundles, Witness, WitnessedLog, WitnessedLogs,
 };
 pub use subject::Subject;
 pub use withdrawal::{RevokedWith, named_authority, revoke_issued, withdraw_authority};

@@ -33,7 +33,7 @@ impl fmt::Display for Target {
 /// either a student ID or a serial number is told apart by the records; `student/` or `serial/`
 /// before it says which is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedTarget {
+pub(crate) struct NamedTarget {
     subject: Option<Subject>,
     serial: Option<Serial>,
 }
@@ -66,7 +66,7 @@ impl NamedTarget {
     /// # Errors
     ///
     /// [`Error::TargetAmbiguous`] if there are both such a student and such a certificate.
-    pub fn resolve(self, records: &Records<'_>) -> Result<Target, Error> {
+    pub(crate) fn resolve(self, records: &Records<'_>) -> Result<Target, Error> {
         let (subject, serial) = match (self.subject, self.serial) {
             (Some(subject), Some(serial)) => (subject, serial),
             (Some(subject), None) => return Ok(Target::Subject(subject)),

@@ -210,7 +210,7 @@ impl Unlocked {
     }
 
     /// What to say when certificates name addresses at which nothing is published from here.
-    pub fn unpublished(&self) -> Option<String> {
+    pub(crate) fn unpublished(&self) -> Option<String> {
         let url = self.signing.config.public_url.as_ref()?;
         Some(format!(
             "certificates name revocation lists at {url}, but none are published from here: add \

@@ -39,7 +39,7 @@ use scb_transport::{Clock, SystemClock};
 use tokio::runtime::Runtime;
 
 pub(crate) use acknowledged::kept as acknowledged;
-pub use acknowledged::{Acknowledged, Since};
+pub(crate) use acknowledged::{Acknowledged, Since};
 pub use announced::KeptAnnouncement;
 pub(crate) use audit::{Audits, Looked};
 pub use cosign::{HandedIn, ToldProposals};
@@ -48,7 +48,7 @@ pub use desk::{OpenAssignment, ToldAssignments};
 pub use hand_in::{HandIn, KeptReceipt, Recorded};
 pub use loss::{Consent, Loss};
 pub use lost::Lost;
-pub use reading::{FetchedSubmission, ToldHistory};
+pub(crate) use reading::ToldHistory;
 pub(crate) use revocation::Revoked;
 pub(crate) use skew::BELIEVED;
 pub use skew::ClockOffset;
@@ -166,7 +166,7 @@ impl Engine {
     /// # Errors
     ///
     /// Who is not there or is somebody else.
-    pub fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
+    pub(crate) fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
         let before = self.setup.acquaintance();
         self.setup.propose_blackboard(address);
         let (setup, clock) = (&mut self.setup, &self.clock);
@@ -420,7 +420,7 @@ impl Engine {
     /// # Errors
     ///
     /// What was refused, or what failed here.
-    pub fn hand_in_or_propose(
+    pub(crate) fn hand_in_or_propose(
         &mut self,
         group: &Group,
         mut hand_in: HandIn<'_>,

@@ -93,4 +93,4 @@ impl Fault {
 }
 
 /// The argument of `--fault`.
-pub type FaultChoice = scb_cli::fault::FaultChoice<Fault>;
+pub(crate) type FaultChoice = scb_cli::fault::FaultChoice<Fault>;

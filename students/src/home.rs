@@ -167,7 +167,7 @@ impl StudentHome {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn save_config(&self, config: &Config) -> Result<(), Error> {
+    pub(crate) fn save_config(&self, config: &Config) -> Result<(), Error> {
         match self.looks_only {
             true => Ok(()),
             false => Ok(save_config(&self.home, config)?),

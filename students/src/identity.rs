@@ -125,7 +125,7 @@ fn encrypted(path: &Path) -> Result<Option<bool>, Error> {
 /// # Errors
 ///
 /// [`Error::NoKey`], [`Error::WrongPassphrase`], [`Error::Certs`].
-pub fn open_key(
+pub(crate) fn open_key(
     home: &StudentHome,
     sid: &StudentId,
     passphrases: &mut Passphrases,
@@ -218,13 +218,13 @@ pub fn standing(
 /// A key that waits to be certified, saved before anything is sent, so that the same request
 /// can be repeated after a lost answer.
 #[derive(Debug)]
-pub struct NextKey {
+pub(crate) struct NextKey {
     /// The student.
-    pub sid: StudentId,
+    pub(crate) sid: StudentId,
     /// The private key.
-    pub key: SigningKey,
+    pub(crate) key: SigningKey,
     /// Made now, not found from an attempt before.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
     /// Where it waits.
     dir: PathBuf,
 }
@@ -236,7 +236,7 @@ impl NextKey {
     /// # Errors
     ///
     /// [`Error::Certs`], [`Error::Cli`].
-    pub fn ask(
+    pub(crate) fn ask(
         home: &StudentHome,
         sid: &StudentId,
         protection: Protection,
@@ -255,7 +255,7 @@ impl NextKey {
     /// # Errors
     ///
     /// [`Error::Certs`], [`Error::Cli`], [`Error::WrongPassphrase`].
-    pub fn prepare(
+    pub(crate) fn prepare(
         home: &StudentHome,
         sid: &StudentId,
         protection: Protection,
@@ -286,7 +286,12 @@ impl NextKey {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn install(&self, home: &StudentHome, chain: &Chain, token: &str) -> Result<(), Error> {
+    pub(crate) fn install(
+        &self,
+        home: &StudentHome,
+        chain: &Chain,
+        token: &str,
+    ) -> Result<(), Error> {
         let dir = &self.dir;
         write_atomic(&dir.join(TOKEN), token.as_bytes(), 0o600)?;
         write_atomic(&dir.join(CHAIN), chain.to_pem().as_bytes(), 0o644)?;

@@ -42,13 +42,13 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    Acknowledged, ClockOffset, Consent, Engine, EnrolOptions, FetchedSubmission, HandIn, HandedIn,
-    KeptAnnouncement, KeptReceipt, Loss, Lost, OpenAssignment, Recorded, Since, ToldAssignments,
-    ToldHistory, ToldProposals, Uncounted,
+    ClockOffset, Consent, Engine, EnrolOptions, HandIn, HandedIn, KeptAnnouncement, KeptReceipt,
+    Loss, Lost, OpenAssignment, Recorded, ToldAssignments, ToldProposals, Uncounted,
 };
 pub use error::Error;
 pub use event::{Event, Observer};
-pub use fault::{Fault, FaultChoice};
+pub use fault::Fault;
+pub(crate) use fault::FaultChoice;
 pub use group::Group;
 pub use home::{HomeLock, StudentHome};
 pub use passphrases::{PassphraseFile, Passphrases, Protection};

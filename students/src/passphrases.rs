@@ -97,7 +97,7 @@ impl Passphrases {
     /// # Errors
     ///
     /// [`Error::Cli`]: no file and no terminal, cancelled, or the file cannot be read.
-    pub fn existing(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
+    pub(crate) fn existing(&mut self, sid: &StudentId) -> Result<Passphrase, Error> {
         self.take(sid, |words| once(words, &words.passphrase(sid)))
     }
 

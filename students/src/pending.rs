@@ -36,14 +36,14 @@ pub struct Draft<'a> {
 
 /// A statement with its signatures, safe on disk.
 #[derive(Debug)]
-pub struct Pending {
+pub(crate) struct Pending {
     path: PathBuf,
     /// The exact bytes that were signed.
-    pub statement: Vec<u8>,
+    pub(crate) statement: Vec<u8>,
     /// Detached CMS, DER.
-    pub signatures: Vec<u8>,
+    pub(crate) signatures: Vec<u8>,
     /// It was found from an attempt before, not made now.
-    pub resumed: bool,
+    pub(crate) resumed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +60,11 @@ impl Pending {
     /// # Errors
     ///
     /// [`Error::PendingDamaged`], [`Error::Protocol`] (signing, randomness), [`Error::Cli`].
-    pub fn prepare(home: &StudentHome, draft: &Draft<'_>, now: UnixTime) -> Result<Self, Error> {
+    pub(crate) fn prepare(
+        home: &StudentHome,
+        draft: &Draft<'_>,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
         let path = home.pending_dir().join(draft.file_name());
         if path.exists() {
             return Self::read(path, draft);
@@ -83,7 +87,7 @@ impl Pending {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn remove(self) -> Result<(), Error> {
+    pub(crate) fn remove(self) -> Result<(), Error> {
         std::fs::remove_file(&self.path).map_err(Error::file("remove", &self.path))?;
         sync_dir(self.path.parent().unwrap_or(&self.path))
     }
@@ -126,7 +130,7 @@ impl Draft<'_> {
     }
 
     /// Whether the statement is this draft's.
-    pub fn is_that_of(&self, statement: &Statement) -> bool {
+    pub(crate) fn is_that_of(&self, statement: &Statement) -> bool {
         let (members, files) = (self.stated(), self.files.clone());
         let assignment = self.assignment.clone();
         let service = self.service.clone();
@@ -135,7 +139,7 @@ impl Draft<'_> {
 
     /// Whether the statement is of the same files by the same students, so that another one of them
     /// changes nothing.
-    pub fn is_same_version(&self, statement: &Statement) -> bool {
+    pub(crate) fn is_same_version(&self, statement: &Statement) -> bool {
         let (members, files) = (self.stated(), self.files.clone());
         let (service, assignment) = (self.service.clone(), self.assignment.clone());
         let own = Statement::new(service, assignment, members, files, statement.submission);

@@ -29,7 +29,7 @@ const RULES: &str = "rules";
 /// # Errors
 ///
 /// [`Error::Cli`].
-pub fn save(dir: &Path, number: SubmissionNumber, zip: &[u8]) -> Result<PathBuf, Error> {
+pub(crate) fn save(dir: &Path, number: SubmissionNumber, zip: &[u8]) -> Result<PathBuf, Error> {
     ensure_dir(dir)?;
     let hash = Fingerprint::of(zip).to_string();
     for name in [

@@ -58,7 +58,7 @@ impl Report {
     /// # Errors
     ///
     /// [`Error::ReportChanged`] if there are fewer; [`Error::Report`].
-    pub fn prefix(&mut self, index: usize, bytes: u64) -> Result<Fingerprint, Error> {
+    pub(crate) fn prefix(&mut self, index: usize, bytes: u64) -> Result<Fingerprint, Error> {
         let (entry, content) = self.file(index)?;
         content.hash_prefix(bytes, &entry.name)?;
         Ok(finish(content.prefix.1.clone()))
@@ -113,7 +113,7 @@ impl Pieces<'_> {
     ///
     /// [`Error::ReportChanged`] if the content is longer, shorter or other than was hashed;
     /// [`Error::Report`].
-    pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn next_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let piece = self.source.read_piece(MAX_PAYLOAD as u64)?;
         self.read += piece.len() as u64;
         if self.read > self.entry.size {

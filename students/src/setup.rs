@@ -214,7 +214,7 @@ impl Setup {
     /// # Errors
     ///
     /// [`Error::GroupTooLarge`].
-    pub fn check_size(&self, group: &Group) -> Result<(), Error> {
+    pub(crate) fn check_size(&self, group: &Group) -> Result<(), Error> {
         let (got, limit) = (group.ids().len(), self.max_members());
         if got <= usize::from(limit) {
             return Ok(());

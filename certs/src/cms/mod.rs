@@ -21,7 +21,7 @@ use crate::Certificate;
 pub use certs_only::certs_only;
 pub use join::join_detached;
 pub use sign::sign_detached;
-pub use verify::{DetachedSignature, MAX_SIGNATURE_SIZE, Signer};
+pub use verify::{DetachedSignature, Signer};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");

@@ -13,7 +13,7 @@ use crate::chain::MAX_CHAIN_LENGTH;
 use crate::{Certificate, Chain, Error, Fingerprint, Serial};
 
 /// Bytes that a signature may have at most.
-pub const MAX_SIGNATURE_SIZE: usize = 64 * 1024;
+const MAX_SIGNATURE_SIZE: usize = 64 * 1024;
 
 /// Certificates that a signature may carry at most.
 const MAX_CERTIFICATES: usize = 64;

@@ -12,7 +12,7 @@ mod table;
 mod verify;
 
 pub use head::{Head, SignedHead};
-pub use leaves::{AcceptedAfter, LogLine, Reading, StandIn, WentBack};
+pub use leaves::{AcceptedAfter, LogLine, Reading, WentBack};
 pub use paths::safe_paths;
 pub use table::{Submission, Table};
 pub use verify::{Check, ExportError, VerifiedExport, is_export};
@@ -46,7 +46,7 @@ pub mod file {
 
     /// The files whose SHA-256 is in the head. The head itself is signed, and the entries are those
     /// of the checkpoint.
-    pub const BOUND: [&str; 7] = [
+    pub(crate) const BOUND: [&str; 7] = [
         CHECKPOINT,
         KEYS,
         KEYS_SIGNATURE,

@@ -74,6 +74,6 @@ pub use time::{CLOCK_SKEW, from_seconds, in_words, rfc3339};
 pub use transcript::{Channel, PROTOCOL, Transcript1, Transcript2, TranscriptMember};
 pub use trust_bundle::{BundleError, MissedBundles, SignedBundle, VerifiedBundle};
 pub use verification::{
-    InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, VERIFICATION_TYPE,
-    Verification, clock_ahead, clock_ahead_in, issue_verification,
+    InactiveReason, MAX_QUESTION, MemberAnswer, Question, VERIFICATION_LIFETIME, Verification,
+    clock_ahead, clock_ahead_in, issue_verification,
 };

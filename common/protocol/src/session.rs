@@ -3,7 +3,7 @@
 mod key;
 mod share;
 
-pub use key::{AwaitedMac, SessionKey};
+pub use key::SessionKey;
 pub use share::{SessionSecret, Share, open_share, seal_share};
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::values::Nonce;
 use crate::{Code, Refusal, Step};
 
 /// The verification's `typ`.
-pub const VERIFICATION_TYPE: &str = "scb-verification+jwt";
+const VERIFICATION_TYPE: &str = "scb-verification+jwt";
 /// How many seconds an answer is good for.
 pub const VERIFICATION_LIFETIME: u64 = 60;
 /// By how many seconds the platform's clock is ahead of CUHK's, in a refusal.

@@ -12,11 +12,11 @@ use crate::time::later;
 
 /// When something that a root has signed counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InForce {
+pub(crate) struct InForce {
     /// From when on.
-    pub from: UnixTime,
+    pub(crate) from: UnixTime,
     /// Until when.
-    pub until: UnixTime,
+    pub(crate) until: UnixTime,
     /// When it was signed, by the clock of the machine with the root's key.
     signed: UnixTime,
 }

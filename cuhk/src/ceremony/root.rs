@@ -134,7 +134,7 @@ impl RootAnswer {
     /// # Errors
     ///
     /// [`Error::CeremonyInvalid`] if there is no list that can be decoded.
-    pub fn in_force(&self) -> Result<InForce, Error> {
+    pub(crate) fn in_force(&self) -> Result<InForce, Error> {
         let lists = self.lists()?;
         // The bundle begins when it is signed, the lists a little before.
         let from = lists.iter().map(Crl::this_update).max();

@@ -242,7 +242,7 @@ impl<'a> Authorities<'a> {
     /// # Errors
     ///
     /// As [`Authorities::all`].
-    pub fn in_use(&self, now: UnixTime) -> Result<Vec<AuthorityRecord>, Error> {
+    pub(crate) fn in_use(&self, now: UnixTime) -> Result<Vec<AuthorityRecord>, Error> {
         let all = self.all()?;
         let in_use = |record: &&AuthorityRecord| record.state(&all, now) != AuthorityState::Retired;
         Ok(all.iter().filter(in_use).copied().collect())

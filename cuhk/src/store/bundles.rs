@@ -34,7 +34,7 @@ impl<'a> TrustBundles<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn starting_at(&self, sequence: u64) -> Result<Option<SignedBundle>, Error> {
+    pub(crate) fn starting_at(&self, sequence: u64) -> Result<Option<SignedBundle>, Error> {
         let found = self
             .connection
             .prepare_cached(
@@ -90,7 +90,7 @@ impl<'a> TrustBundles<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn next_number(&self, now: UnixTime) -> Result<u64, Error> {
+    pub(crate) fn next_number(&self, now: UnixTime) -> Result<u64, Error> {
         let next = self.sequence()?.saturating_add(1);
         Ok(match self.may_be_behind()? {
             true => next

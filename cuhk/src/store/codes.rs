@@ -24,13 +24,13 @@ pub struct CodeRecord {
 
 /// A code that can still be used, as anybody may know it: nothing of the code itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenCode {
+pub(crate) struct OpenCode {
     /// Whom it is for.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// When it was issued.
-    pub issued_at: UnixTime,
+    pub(crate) issued_at: UnixTime,
     /// When it ends.
-    pub expires_at: UnixTime,
+    pub(crate) expires_at: UnixTime,
 }
 
 /// Digest, end, withdrawal and serial number, as they are stored.

@@ -42,7 +42,11 @@ impl<'a> RevocationLists<'a> {
     /// # Errors
     ///
     /// As for [`RevocationLists::find`].
-    pub fn covering(&self, signer: CrlSigner, epoch: u64) -> Result<Option<StoredList>, Error> {
+    pub(crate) fn covering(
+        &self,
+        signer: CrlSigner,
+        epoch: u64,
+    ) -> Result<Option<StoredList>, Error> {
         let params = params![signer.to_string(), convert::integer(epoch)];
         self.one("authority = ?1 AND epoch = ?2", params)
     }
@@ -120,7 +124,7 @@ impl<'a> RevocationLists<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn next_number(&self, signer: CrlSigner, now: UnixTime) -> Result<u64, Error> {
+    pub(crate) fn next_number(&self, signer: CrlSigner, now: UnixTime) -> Result<u64, Error> {
         let last: Option<i64> = self
             .connection
             .prepare_cached("SELECT number FROM revocation_list WHERE authority = ?1")?

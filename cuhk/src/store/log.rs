@@ -221,7 +221,7 @@ impl<'a> Log<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn adopt(&self, commitment: &[u8]) -> Result<(), Error> {
+    pub(crate) fn adopt(&self, commitment: &[u8]) -> Result<(), Error> {
         self.connection
             .prepare_cached("INSERT INTO log_entry (number, commitment) VALUES (?1, ?2)")?
             .execute(params![convert::integer(self.size()?), commitment])?;

@@ -34,11 +34,11 @@ pub struct Pruning<'a> {
 
 /// How much of it there was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
+pub(crate) struct Pruned {
     /// Enrolment codes.
-    pub codes: usize,
+    pub(crate) codes: usize,
     /// Certificates.
-    pub certificates: usize,
+    pub(crate) certificates: usize,
 }
 
 impl<'a> Pruning<'a> {

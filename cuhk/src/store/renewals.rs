@@ -38,7 +38,7 @@ impl<'a> Renewals<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn successor(&self, serial: &Serial) -> Result<Option<Serial>, Error> {
+    pub(crate) fn successor(&self, serial: &Serial) -> Result<Option<Serial>, Error> {
         self.one("SELECT successor FROM renewal WHERE serial = ?1", serial)
     }
 
@@ -47,7 +47,7 @@ impl<'a> Renewals<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`], also if either is no certificate of ours.
-    pub fn succeed(&self, serial: &Serial, successor: &Serial) -> Result<(), Error> {
+    pub(crate) fn succeed(&self, serial: &Serial, successor: &Serial) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "INSERT INTO renewal (serial, successor) VALUES (?1, ?2)
@@ -81,7 +81,7 @@ impl<'a> Renewals<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn is_replaced(&self, serial: &Serial, now: UnixTime) -> Result<bool, Error> {
+    pub(crate) fn is_replaced(&self, serial: &Serial, now: UnixTime) -> Result<bool, Error> {
         let sql = format!("SELECT EXISTS ({SUCCEEDED} AND renewal.serial = ?2)");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let parameters = params![convert::seconds(now), serial.as_bytes()];

@@ -69,7 +69,7 @@ impl<'a> TokenSigners<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn retire(&self, successor: Option<&Serial>, now: UnixTime) -> Result<usize, Error> {
+    pub(crate) fn retire(&self, successor: Option<&Serial>, now: UnixTime) -> Result<usize, Error> {
         let mut retired = 0;
         for signer in self.all()? {
             let serial = &signer.record.intent.serial;

@@ -101,7 +101,7 @@ impl<'a> WitnessedLogs<'a> {
     /// # Errors
     ///
     /// [`Error::Refused`] with `log_key_changed` or `too_many_logs`; [`Error::Storage`].
-    pub fn register(
+    pub(crate) fn register(
         &self,
         log: &ServiceLog,
         key: &VerifierKey,
@@ -139,7 +139,7 @@ impl<'a> WitnessedLogs<'a> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn remember(
+    pub(crate) fn remember(
         &self,
         seen: &WitnessedLog,
         grown: &GrownServiceLog,

@@ -19,18 +19,18 @@ use crate::{Error, Group, Setup, receipts};
 
 /// A commitment that is kept here, and how it stands.
 #[derive(Debug, Clone)]
-pub struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// Where it is kept.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// What Blackboard has signed.
-    pub commitment: VerifiedCommitment,
+    pub(crate) commitment: VerifiedCommitment,
     /// What has come of it.
-    pub since: Since,
+    pub(crate) since: Since,
 }
 
 /// What has come of a statement that is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// A receipt that is kept here names it.
     HandedIn,
     /// Blackboard refused it later, and signed that.

@@ -419,7 +419,7 @@ impl Engine {
     /// # Errors
     ///
     /// What was refused, or what failed here.
-    pub fn end_proposal(
+    pub(crate) fn end_proposal(
         &mut self,
         sids: &[StudentId],
         ending: (SubmissionId, Option<Reason>),

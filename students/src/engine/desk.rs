@@ -319,7 +319,7 @@ impl Engine {
     ///
     /// `assignment_not_open`, `assignment_closed`, `file_type`, `content_too_large`; [`Error::NothingOpen`], [`Error::SeveralOpen`] where no
     /// assignment is named; what failed here.
-    pub fn ask_whether_taken(
+    pub(crate) fn ask_whether_taken(
         &mut self,
         group: &Group,
         chosen: &Selection,

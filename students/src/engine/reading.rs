@@ -34,20 +34,20 @@ pub(crate) type Only = (Option<Label>, Option<Label>);
 
 /// A student's own versions, as Blackboard told of them.
 #[derive(Debug, Clone)]
-pub struct ToldHistory {
+pub(crate) struct ToldHistory {
     /// The time by Blackboard's clock.
-    pub time: UnixTime,
+    pub(crate) time: UnixTime,
     /// In the order of their numbers.
-    pub versions: Vec<ListedVersion>,
+    pub(crate) versions: Vec<ListedVersion>,
     /// What was signed and has not all come, the latest first.
-    pub unfinished: Vec<ListedUnfinished>,
+    pub(crate) unfinished: Vec<ListedUnfinished>,
     /// How many more of that a student has at least, of which nothing is told.
-    pub more_unfinished: u32,
+    pub(crate) more_unfinished: u32,
     /// What receipts kept here prove, and Blackboard does not have any more.
-    pub lost: Vec<Lost>,
+    pub(crate) lost: Vec<Lost>,
     /// What Blackboard signed to have recorded, and of which nothing has come by what is kept here and
     /// told.
-    pub acknowledged: Vec<Acknowledged>,
+    pub(crate) acknowledged: Vec<Acknowledged>,
 }
 
 impl ToldHistory {
@@ -88,13 +88,13 @@ impl ToldHistory {
 
 /// What came back of a submission.
 #[derive(Debug)]
-pub struct FetchedSubmission {
+pub(crate) struct FetchedSubmission {
     /// The receipt, and where it is kept.
-    pub receipt: VerifiedReceipt,
+    pub(crate) receipt: VerifiedReceipt,
     /// Where the receipt is kept.
-    pub kept: PathBuf,
+    pub(crate) kept: PathBuf,
     /// Where each file is, in the order of the statement.
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Engine {

@@ -25,7 +25,7 @@ pub struct ClockOffset {
 
 impl ClockOffset {
     /// From this machine's time and a server's, in seconds since 1970-01-01 UTC.
-    pub fn between(here: UnixTime, server: u64) -> Self {
+    pub(crate) fn between(here: UnixTime, server: u64) -> Self {
         Self {
             seconds: here.as_secs().abs_diff(server),
             ahead: here.as_secs() > server,

@@ -14,7 +14,7 @@ impl NextKey {
     /// # Errors
     ///
     /// [`Error::Certs`], [`Error::Cli`], [`Error::WrongPassphrase`].
-    pub fn renewing(
+    pub(crate) fn renewing(
         home: &StudentHome,
         member: &Member,
         same_key: bool,
@@ -49,7 +49,7 @@ impl NextKey {
     /// # Errors
     ///
     /// [`Error::Cli`].
-    pub fn discard(self) -> Result<(), Error> {
+    pub(crate) fn discard(self) -> Result<(), Error> {
         remove_dir(&self.dir)
     }
 }

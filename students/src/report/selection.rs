@@ -82,7 +82,7 @@ impl Selection {
     /// # Errors
     ///
     /// [`Error::Report`] if one cannot be read.
-    pub fn holding(&mut self, keys: &[Vec<u8>]) -> Result<Vec<FilePath>, Error> {
+    pub(crate) fn holding(&mut self, keys: &[Vec<u8>]) -> Result<Vec<FilePath>, Error> {
         let keys: Vec<_> = keys.iter().map(|key| OwnKey::of(key)).collect();
         let has = |bytes: &[u8]| keys.iter().any(|key| key.is_in(bytes));
         self.named(has, |packed| packed.bytes.as_deref().is_some_and(has))
@@ -128,7 +128,7 @@ impl Selection {
     /// # Errors
     ///
     /// `content_too_large`.
-    pub fn at_most(self, bytes: Option<u64>) -> Result<Self, Error> {
+    pub(crate) fn at_most(self, bytes: Option<u64>) -> Result<Self, Error> {
         check_size(self.files(), bytes.unwrap_or(u64::MAX))?;
         Ok(self)
     }

@@ -73,11 +73,11 @@ pub struct Reading {
 /// A submission that was accepted after the log was closed, though nothing had opened it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptedAfter {
-    /// The entry.
+    /// The number of the entry, from 0.
     pub index: u64,
     /// What it accepted.
     pub number: SubmissionNumber,
-    /// The entry by which nothing could come any more.
+    /// The number, from 0, of the entry by which nothing could come any more.
     pub closed: u64,
 }
 
@@ -94,13 +94,13 @@ pub struct WentBack {
 
 /// An entry that says what lost ones said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandIn {
+pub(crate) struct StandIn {
     /// Its number.
-    pub index: u64,
+    pub(crate) index: u64,
     /// The submission that they were about.
-    pub number: SubmissionNumber,
+    pub(crate) number: SubmissionNumber,
     /// Their numbers.
-    pub lost: Vec<u64>,
+    pub(crate) lost: Vec<u64>,
 }
 
 impl Reading {

@@ -98,7 +98,7 @@ impl Entry {
     }
 
     /// Whether more may have come than what was all when the assignment was closed.
-    pub fn reopens(&self) -> bool {
+    pub(crate) fn reopens(&self) -> bool {
         Self::REOPENING.contains(&self.name())
     }
 

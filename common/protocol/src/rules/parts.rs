@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::object::ObjectOnly;
 
 /// Most members of a group.
-pub const MAX_GROUP: u8 = 8;
+const MAX_GROUP: u8 = 8;
 
 /// Serde of a value by its text.
 macro_rules! as_text {

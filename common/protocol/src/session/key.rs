@@ -19,11 +19,11 @@ const SERVER_CONFIRMATION: &[u8] = b"scb/1 server confirmation";
 const STATEMENT_MAC: &[u8] = b"scb/1 statement mac";
 
 /// A MAC that the other side must send; compared in constant time. Does not print.
-pub struct AwaitedMac([u8; 32]);
+pub(crate) struct AwaitedMac([u8; 32]);
 
 impl AwaitedMac {
     /// Whether `mac` is the one awaited.
-    pub fn matches(&self, mac: &Mac) -> bool {
+    pub(crate) fn matches(&self, mac: &Mac) -> bool {
         self.0.ct_eq(mac.as_bytes()).into()
     }
 }

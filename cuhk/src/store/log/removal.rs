@@ -104,7 +104,12 @@ impl Log<'_> {
     /// # Errors
     ///
     /// [`Error::Storage`], [`Error::RecordInvalid`].
-    pub fn removal(&self, moment: UnixTime, now: UnixTime, public: u64) -> Result<Removed, Error> {
+    pub(crate) fn removal(
+        &self,
+        moment: UnixTime,
+        now: UnixTime,
+        public: u64,
+    ) -> Result<Removed, Error> {
         let young: Option<i64> = self
             .connection
             .prepare_cached(&format!(
@@ -164,7 +169,7 @@ impl Log<'_> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn count_old(&self, removed: Removed) -> Result<u64, Error> {
+    pub(crate) fn count_old(&self, removed: Removed) -> Result<u64, Error> {
         let count = self
             .connection
             .prepare_cached(&format!(
@@ -179,7 +184,7 @@ impl Log<'_> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn count_questions(&self) -> Result<u64, Error> {
+    pub(crate) fn count_questions(&self) -> Result<u64, Error> {
         let count = self
             .connection
             .prepare_cached(
@@ -195,7 +200,7 @@ impl Log<'_> {
     /// # Errors
     ///
     /// [`Error::Storage`].
-    pub fn note_removed(&self, removed: Removed) -> Result<(), Error> {
+    pub(crate) fn note_removed(&self, removed: Removed) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "INSERT INTO removed_questions (id, below, before) VALUES (1, ?1, ?2)
