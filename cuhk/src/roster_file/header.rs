@@ -39,7 +39,7 @@ impl Columns {
             Some(named) => header.required(&[named])?,
             None => header.required(layout.sid)?,
         };
-        let (name, given, family) = header.name(layout, named.name)?;
+        let names = header.names(layout, named.name)?;
         let standing = layout.standing.iter();
         let standing = standing.filter_map(|(name, current, gone)| {
             let found = header.column(&[name]).transpose()?;
@@ -47,9 +47,9 @@ impl Columns {
         });
         let columns = Self {
             sid,
-            name,
-            given,
-            family,
+            name: names.whole,
+            given: names.given,
+            family: names.family,
             email: header.column(layout.email)?,
             programme: header.column(layout.programme)?,
             standing: standing.collect::<Result<_, _>>()?,
@@ -253,6 +253,13 @@ impl fmt::Display for Columns {
 /// The names in the first row.
 struct Header(Vec<String>);
 
+/// Where a student's name stands.
+struct NameColumns {
+    whole: Option<usize>,
+    given: Option<usize>,
+    family: Option<usize>,
+}
+
 impl Header {
     /// By its name here, else by its name in Chinese.
     fn position(names: &[String], wanted: &str) -> Option<usize> {
@@ -270,25 +277,28 @@ impl Header {
         }
     }
 
-    /// The columns of the whole name, of the given and of the family name.
-    fn name(
-        &self,
-        layout: &Layout,
-        named: &[&str],
-    ) -> Result<(Option<usize>, Option<usize>, Option<usize>), RosterFault> {
+    /// In two columns, if two are named; else as the layout has it, with another for the whole name if one is named.
+    fn names(&self, layout: &Layout, named: &[&str]) -> Result<NameColumns, RosterFault> {
         let part = |name: &str| self.required(&[name]).map(Some);
-        Ok(match named {
-            [family, given, ..] if is_family(family) => (None, part(given)?, part(family)?),
-            [given, family, ..] => (None, part(given)?, part(family)?),
-            _ => (
-                match named {
+        let in_two = |given: &str, family: &str| {
+            Ok(NameColumns {
+                whole: None,
+                given: part(given)?,
+                family: part(family)?,
+            })
+        };
+        match named {
+            [family, given, ..] if is_family(family) => in_two(given, family),
+            [given, family, ..] => in_two(given, family),
+            _ => Ok(NameColumns {
+                whole: match named {
                     [only] => part(only)?,
                     _ => self.column(layout.name)?,
                 },
-                self.column(layout.given)?,
-                self.column(layout.family)?,
-            ),
-        })
+                given: self.column(layout.given)?,
+                family: self.column(layout.family)?,
+            }),
+        }
     }
 
     /// The first of these columns that is there.

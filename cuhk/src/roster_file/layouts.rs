@@ -156,5 +156,5 @@ pub(super) fn is_chinese_for(name: &str, wanted: &str) -> bool {
 /// Whether a column of this name has family names.
 pub(super) fn is_family(name: &str) -> bool {
     let is = |wanted: &&str| name.eq_ignore_ascii_case(wanted) || is_chinese_for(name, wanted);
-    FAMILY.iter().any(|wanted| is(&wanted))
+    FAMILY.iter().any(is)
 }
