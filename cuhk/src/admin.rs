@@ -14,7 +14,7 @@ use crate::store::{CertificateRecord, Records, Service};
 use crate::time::later;
 use crate::{Error, Subject};
 
-/// How long an enrolment code is good for: 14 days.
+/// How long an enrolment code is good for, unless somebody says otherwise: 14 days.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// A fresh code and when it ends.
@@ -38,6 +38,16 @@ pub fn issue_code(
     replace: bool,
     now: UnixTime,
 ) -> Result<IssuedCode, Error> {
+    issue_code_until(records, subject, replace, (now, later(now, CODE_LIFETIME)))
+}
+
+/// As [`issue_code`], with another end.
+pub(crate) fn issue_code_until(
+    records: &Records<'_>,
+    subject: &Subject,
+    replace: bool,
+    (now, until): (UnixTime, UnixTime),
+) -> Result<IssuedCode, Error> {
     check_subject(records, subject)?;
     let mut result = "a code".to_owned();
     if replace {
@@ -50,7 +60,7 @@ pub fn issue_code(
         );
     }
     records.note(subject, &result, now)?;
-    fresh_code(records, subject, now)
+    fresh_code(records, subject, (now, until))
 }
 
 fn check_subject(records: &Records<'_>, subject: &Subject) -> Result<(), Error> {
@@ -71,9 +81,9 @@ fn check_subject(records: &Records<'_>, subject: &Subject) -> Result<(), Error> 
 pub(crate) fn fresh_code(
     records: &Records<'_>,
     subject: &Subject,
-    now: UnixTime,
+    (now, until): (UnixTime, UnixTime),
 ) -> Result<IssuedCode, Error> {
-    let issued = new_code(now)?;
+    let issued = new_code(until)?;
     let digest = issued.code.digest(&subject.to_string());
     records
         .codes()
@@ -82,10 +92,10 @@ pub(crate) fn fresh_code(
 }
 
 /// A code that nothing is stored of yet.
-pub(crate) fn new_code(now: UnixTime) -> Result<IssuedCode, Error> {
+pub(crate) fn new_code(expires_at: UnixTime) -> Result<IssuedCode, Error> {
     Ok(IssuedCode {
         code: EnrolmentCode::generate()?,
-        expires_at: later(now, CODE_LIFETIME),
+        expires_at,
     })
 }
 
@@ -112,7 +122,7 @@ pub fn add_service(
         ),
         now,
     )?;
-    fresh_code(records, &subject, now)
+    fresh_code(records, &subject, (now, later(now, CODE_LIFETIME)))
 }
 
 /// Gives a service other names and addresses; answers which it had, and its certificates that

@@ -55,9 +55,10 @@ impl FromStr for NamedTarget {
     }
 }
 
-/// As our programs print it, or with colons, as `openssl x509 -text` does.
+/// As our programs print it, with colons, as `openssl x509 -text` does, or with `0x`, as scripts do.
 fn serial_number(text: &str) -> Result<Serial, scb_certs::Error> {
-    text.replace(':', "").parse()
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.replace(':', "").parse()
 }
 
 impl NamedTarget {

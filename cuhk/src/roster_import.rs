@@ -10,6 +10,7 @@ mod findings;
 mod steps;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
@@ -47,6 +48,8 @@ pub struct ImportOptions {
     pub replace_codes: bool,
     /// Whether who has a certificate of before a restoration, about which nobody has asked since, gets a code.
     pub also_certified: bool,
+    /// How long the codes are good for.
+    pub code_lifetime: Duration,
     /// What becomes of those who are not listed.
     pub missing: Missing,
     /// When it is.

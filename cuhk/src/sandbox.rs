@@ -10,7 +10,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Passphrase, Serial, ServiceName};
 use scb_cli::{Home, Sandbox, passphrase_from, write_atomic};
 
-use crate::admin::issue_code;
+use crate::admin::{CODE_LIFETIME, issue_code};
 use crate::code_sheet::write_code;
 use crate::config::{Config, path};
 use crate::roster_file::{NamedColumns, RosterReader};
@@ -73,6 +73,7 @@ fn options(sandbox: &Sandbox, root: &Certificate, now: UnixTime) -> ImportOption
     ImportOptions {
         replace_codes: false,
         also_certified: false,
+        code_lifetime: CODE_LIFETIME,
         sheet: Some((sandbox.codes(), root.fingerprint())),
         missing: Missing::Keep,
         now,

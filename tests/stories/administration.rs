@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls_pki_types::UnixTime;
 
 use crate::campus::{ByHand, Ran, judge, program, write_secret};
 
@@ -444,4 +447,39 @@ fn root_fingerprint(path: &Path) -> String {
     let pem = fs::read_to_string(path).unwrap();
     let root = scb_certs::Certificate::from_pem(&pem).unwrap();
     root.fingerprint().to_string()
+}
+
+#[test]
+fn a_code_is_good_for_as_many_days_as_somebody_says() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let in_days = |days: u64| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let then = now + Duration::from_secs(days * 24 * 60 * 60);
+        scb_protocol::rfc3339(UnixTime::since_unix_epoch(then))
+    };
+    let before = [3, 14, 60].map(in_days);
+    campus.roster("sid,name\n1155000001,A\n").succeeded();
+    fs::write(campus.path("more.csv"), "sid,name\n1155000002,B\n").unwrap();
+    let import = |days: &str| {
+        let import = ["roster", "import", "more.csv", "--codes-out", "more.codes"];
+        campus.cuhk(&[&import[..], &["--valid-days", days]].concat())
+    };
+    for wrong in ["0", "181", "x"] {
+        assert_eq!(import(wrong).exit, Some(2), "{wrong}");
+    }
+    import("60").succeeded();
+    campus
+        .cuhk(&["code", "issue", "1155000001", "--valid-days", "3"])
+        .succeeded();
+    let after = [3, 14, 60].map(in_days);
+
+    // The second is the one of the roster, of which nobody has said anything.
+    let listed = campus.cuhk(&["code", "list", "--json"]).succeeded().json();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    for (code, (before, after)) in listed.iter().zip(before.into_iter().zip(after)) {
+        let ends = code["expires_at"].as_str().unwrap();
+        assert!((&*before..=&*after).contains(&ends), "{code}");
+    }
 }

@@ -132,6 +132,8 @@ fn of_backups_in_a_directory_the_newest_stay_and_what_others_made() {
         }
         assert!(!nowhere.exists());
     }
+    let refused = campus.administer_cuhk(&["backup", "-"]);
+    assert_eq!(refused.exit, Some(2), "{refused:?}");
     let refused = campus.administer_cuhk(&["backup", file.to_str().unwrap(), "--keep", "3"]);
     assert_eq!(refused.exit, Some(2), "{refused:#?}");
     assert!(!file.exists());

@@ -70,6 +70,11 @@ pub(super) struct Restore {
 
 pub(super) fn run_backup(desk: &Desk<'_>, arguments: &Backup) -> Result<(), Failure> {
     let (home, file) = (open_home(desk.dir)?, &arguments.file);
+    if file.as_os_str() == "-" {
+        return Err(Failure::usage(
+            "a backup is read back once it is written: name a file or a directory, not -",
+        ));
+    }
     let backup = match (file.is_dir(), arguments.keep) {
         (true, _) => back_up_into(&home, file, now())?,
         (false, None) => back_up(&home, file, now())?,

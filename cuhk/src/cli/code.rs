@@ -3,6 +3,7 @@
 mod unused;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Failure, local_time, printable, rfc3339, say};
@@ -10,10 +11,11 @@ use serde_json::json;
 
 use super::listing::{Form, say_json};
 use super::{Desk, now};
-use crate::admin::{IssuedCode, issue_code};
+use crate::admin::{CODE_LIFETIME, IssuedCode, issue_code_until};
 use crate::code_sheet::{SheetRow, refuse_existing, with_codes_at, write_code, write_sheet};
 use crate::issuers::served_root;
 use crate::store::Records;
+use crate::time::later;
 use crate::{Error, Subject, open_home};
 
 pub(super) const EXAMPLES: &str = "\
@@ -29,6 +31,7 @@ const ISSUE_EXAMPLES: &str = "\
 Examples:
   cuhk code issue 1155000001                       for one more device
   cuhk code issue 1155000001 --replace             for a new device instead of the old ones
+  cuhk code issue 1155000001 --valid-days 60       until after the summer
   cuhk code issue service/blackboard --out bb.code";
 
 const LIST_EXAMPLES: &str = "\
@@ -51,7 +54,7 @@ Certificates stay. To end those as well: cuhk revoke SID. If one of the names is
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Issue one code, good for 14 days and one certificate
+    /// Issue one code, good for one certificate
     #[command(after_help = ISSUE_EXAMPLES)]
     Issue {
         /// A student ID, or service/NAME
@@ -62,6 +65,8 @@ pub(super) enum Command {
         /// Write it to this new file (mode 0600) instead of showing it
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        valid: ValidDays,
         /// Answer as a JSON object; without --out the code is in it
         #[arg(long)]
         json: bool,
@@ -87,6 +92,22 @@ pub(super) enum Command {
     },
 }
 
+/// How long codes are good for.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct ValidDays {
+    /// For how many days a code is good, 1 to 180 [default: 14]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=180))]
+    valid_days: Option<u64>,
+}
+
+impl ValidDays {
+    pub(super) fn lifetime(self) -> Duration {
+        self.valid_days.map_or(CODE_LIFETIME, |days| {
+            Duration::from_secs(days * 24 * 60 * 60)
+        })
+    }
+}
+
 impl Command {
     pub(super) fn is_json(&self) -> bool {
         match self {
@@ -102,8 +123,9 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
             subject,
             replace,
             out,
+            valid,
             json,
-        } => issue(desk, subject, replace, (out, json)),
+        } => issue(desk, (subject, replace, valid.lifetime()), (out, json)),
         Command::List { subject, form } => unused::list(desk.dir, subject, form),
         Command::Withdraw { subjects, json } => unused::withdraw(desk, subjects, json),
     }
@@ -111,15 +133,15 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
 
 fn issue(
     desk: &Desk<'_>,
-    subject: Subject,
-    replace: bool,
+    (subject, replace, lifetime): (Subject, bool, Duration),
     (out, json): (Option<PathBuf>, bool),
 ) -> Result<(), Failure> {
     let root = served_root(&open_home(desk.dir)?)?.fingerprint();
     let (_, store) = desk.open_to_write()?;
     let (wanted, file) = (subject.clone(), out.clone());
     let issue = move |records: &Records<'_>| {
-        let issued = issue_code(records, &wanted, replace, now())?;
+        let now = now();
+        let issued = issue_code_until(records, &wanted, replace, (now, later(now, lifetime)))?;
         if let Some(file) = &file {
             write(records, file, &wanted, &issued, root)?;
         }

@@ -31,10 +31,10 @@ pub(super) struct Arguments {
     /// Trust domain in every name: spiffe://NAME/student/… [default: cuhk.example]
     #[arg(long, value_name = "NAME", value_parser = trust_domain)]
     trust_domain: Option<TrustDomain>,
-    /// DNS name of this server, repeatable [default: localhost]
+    /// DNS name of this server, repeatable [default without --ip: localhost]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = dns_name)]
     dns: Vec<String>,
-    /// IP address of this server, repeatable [default: 127.0.0.1 and ::1]
+    /// IP address of this server, repeatable [default without --dns: 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',', value_parser = server_address)]
     ip: Vec<IpAddr>,
     /// Under which address others reach `cuhk serve --http` (HTTP, no TLS): certificates then

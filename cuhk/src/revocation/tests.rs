@@ -212,6 +212,7 @@ fn a_name_means_a_student_or_a_certificate() {
             format!("serial/{text}"),
             by_openssl,
             of_openssl,
+            format!("0x{text}"),
         ] {
             assert_eq!(resolve(&name).unwrap(), Target::Certificate(serial));
         }

@@ -13,6 +13,7 @@ use crate::admin::{IssuedCode, new_code};
 use crate::code_sheet::SheetRow;
 use crate::roster_file::{Entry, Listed, Nobody, RosterFault, RosterReader, RosterRow};
 use crate::store::{CertificateRecord, Hold, Records, Step, Student};
+use crate::time::later;
 use crate::{Error, Subject};
 
 /// Whether anything is going to be changed.
@@ -297,7 +298,7 @@ impl Comparison {
 
     fn make_code(&mut self, subject: &Subject, student: Student) -> Result<(), Error> {
         let now = self.options.now;
-        let IssuedCode { code, expires_at } = new_code(now)?;
+        let IssuedCode { code, expires_at } = new_code(later(now, self.options.code_lifetime))?;
         self.steps.push(Step::Code {
             sid: student.sid.clone(),
             digest: code.digest(&subject.to_string()),

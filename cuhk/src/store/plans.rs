@@ -10,12 +10,13 @@ use scb_certs::{DistributionUrls, Issuer, IssuerKind, Root, SigningKey, Validity
 use scb_protocol::message::cuhk::MemberQuestion;
 
 use super::*;
-use crate::admin::fresh_code;
+use crate::admin::{CODE_LIFETIME, fresh_code};
 use crate::answers::answer;
 use crate::issuance::{Claim, claim, knows_code};
 use crate::publication::RevokedCertificates;
 use crate::revocation::{restore, revoke, suspend};
 use crate::store::convert::time;
+use crate::time::later;
 use crate::{Subject, Target};
 
 thread_local! {
@@ -95,7 +96,7 @@ fn crowd(records: &Records<'_>, numbers: std::ops::Range<usize>) {
         };
         let now = time(1000).unwrap();
         records.certificates().intend(&intent, now).unwrap();
-        fresh_code(records, &intent.subject, now).unwrap();
+        fresh_code(records, &intent.subject, (now, later(now, CODE_LIFETIME))).unwrap();
     }
 }
 
@@ -104,7 +105,7 @@ fn enrol(records: &Records<'_>, number: usize) {
     enlist(records, number);
     let (now, key) = (time(2000).unwrap(), SigningKey::generate().unwrap());
     let wanted = intent(number, &key);
-    let issued = fresh_code(records, &wanted.subject, now).unwrap();
+    let issued = fresh_code(records, &wanted.subject, (now, later(now, CODE_LIFETIME))).unwrap();
     let digest = issued.code.digest(&wanted.subject.to_string());
     assert!(knows_code(records, &digest, &wanted.subject).unwrap());
     let asked = Claim {

@@ -56,6 +56,7 @@ impl Office {
         ImportOptions {
             replace_codes: false,
             also_certified: false,
+            code_lifetime: scb_cuhk::CODE_LIFETIME,
             sheet: codes.map(|name| (self.path(name), Fingerprint::of(b"root"))),
             missing: Missing::Keep,
             now: self.now,

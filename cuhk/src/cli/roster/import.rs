@@ -9,6 +9,7 @@ use clap::{ValueEnum, ValueHint};
 use indicatif::ProgressBar;
 use scb_cli::{Failure, Input, counted};
 
+use crate::cli::code::ValidDays;
 use crate::cli::progress::bar;
 use crate::cli::{Desk, now};
 use crate::issuers::served_root;
@@ -25,6 +26,7 @@ Examples:
   cuhk roster import roster.csv --dry-run               what would change; nothing does
   cuhk roster import roster.csv --codes-out codes.csv
   cuhk roster import roster.csv --codes-out again.csv --replace-codes
+  cuhk roster import roster.csv --codes-out codes.csv --valid-days 60
   cuhk roster import roster.csv --missing suspend       those who are no longer listed
   cuhk roster import gc_course.xls --sid-column Username
   cuhk roster import studierende.csv --sid-column Matrikelnummer --name-column Name
@@ -53,8 +55,8 @@ also for a million rows. If that is interrupted (a full disk, a power cut) the i
 the same: the next one makes the changes that are left first, and `cuhk doctor` says so until
 then.
 
-With --codes-out, students who have neither a certificate nor an open code get a code; the file
-is for you to hand out and then to delete. With --replace-codes as well those who have an open code
+With --codes-out, students who have neither a certificate nor an open code get a code, good for 14
+days or as many as --valid-days says; the file is for you to hand out and then to delete. With --replace-codes as well those who have an open code
 get another, which ends that: where a sheet is lost, or after `cuhk restore`, when codes that were
 used since the backup are open again. Who has a certificate gets none, with one exception: after
 `cuhk restore` CUHK may have the certificate of before a renewal, whose key nobody has any more. Who
@@ -106,6 +108,8 @@ pub(in crate::cli) struct Arguments {
     /// Codes also for those whose certificate may have been renewed between a backup and its restoration
     #[arg(long, requires = "codes_out")]
     also_certified: bool,
+    #[command(flatten)]
+    valid: ValidDays,
     /// Name every student; otherwise at most 20 of each kind of difference
     #[arg(long)]
     all: bool,
@@ -137,6 +141,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         sheet: arguments.codes_out.clone().map(|path| (path, root)),
         replace_codes: arguments.replace_codes,
         also_certified: arguments.also_certified,
+        code_lifetime: arguments.valid.lifetime(),
         missing: match arguments.missing {
             Fate::Keep => Missing::Keep,
             Fate::Suspend => Missing::Suspend {

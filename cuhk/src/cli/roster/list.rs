@@ -18,7 +18,7 @@ Examples:
   cuhk roster list
   cuhk roster list 1155000001 1155000002
   cuhk roster list --status suspended
-  cuhk roster list --programme CSCI --enrolled no --csv > to-be-reminded.csv
+  cuhk roster list --status active --enrolled no --csv > to-be-reminded.csv
   cuhk roster list --json | jq -r '.[] | select(.enrolled | not) | .email'
 
 ENROLLED says on how many machines the student has a certificate that counts. In CSV a text that a
