@@ -37,6 +37,7 @@ pub(crate) mod setbacks;
 mod superseded;
 mod unfinished;
 mod unnamed;
+pub(crate) mod uploading;
 mod versions;
 mod withdrawal;
 mod witnessed;
@@ -124,6 +125,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_said.sql")),
     M::up(include_str!("store/migration_times.sql")),
     M::up(include_str!("store/migration_unseen.sql")),
+    M::up(include_str!("store/migration_kept_windows.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

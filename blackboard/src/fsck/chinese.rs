@@ -6,7 +6,8 @@ const FILE_BACK: &str = "把該檔案的副本（來自備份或該組學生）�
 const DATABASE_BACK: &str =
     "保留此主目錄作為證據，並以 blackboard.db 的備份取代；該組的收據載明曾記錄的內容";
 const LOG_COUNTS: &str = "誰簽了甚麼、如何終結，以日誌所載為準，伺服器亦以此為據：在日誌中已終結的不會再獲接納。\
-    保留此主目錄作為證據，並以 blackboard.db 的備份取代";
+    提議的時間、期限與終結，運行中的伺服器會於一小時內按日誌及多數紀錄更正。保留此主目錄的副本作為證據；其後仍發現的，\
+    以 blackboard.db 的備份取代";
 const NEWEST: &str = "以 blackboard.db 最新的備份取代：曾公布的編號不得重用；如無備份，`blackboard recover` 會說明遺失了甚麼";
 const WHOLE_HOME: &str = "由此主目錄的備份還原";
 

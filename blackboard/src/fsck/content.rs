@@ -44,8 +44,9 @@ pub(super) fn leftovers(
     now: UnixTime,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let open = database.open_uploads(now)?;
-    for (id, upload) in content.uploads()? {
+    let uploads = content.uploads()?;
+    let open = database.open_uploads(uploads.iter().map(|(id, _)| *id), now)?;
+    for (id, upload) in uploads {
         if !open.contains(&id) && !is_younger(upload.written, SWEPT, now) {
             let found = "of an upload that nobody can go on with";
             report.leftover("upload_leftover", upload.path.display(), found)?;

@@ -32,8 +32,9 @@ pub(super) fn remedy(code: &str) -> &'static str {
         }
         "proposal_altered" | "withdrawal_altered" | "window_altered" | "not_entered" => {
             "the log says who signed what, and how it ended, and the server takes its word: what has \
-             ended there is not accepted. Keep this home as evidence, and put a backup of \
-             blackboard.db in its place"
+             ended there is not accepted. What the log can tell of a proposal's times and end, and what most \
+             tables say of its window, a running server puts right within the hour. Keep a copy of this home \
+             as evidence; what is found after that needs a backup of blackboard.db in its place"
         }
         "entry_after_end" => {
             "what has ended went on: judge that submission by the first of these entries. No archive \

@@ -179,6 +179,8 @@ impl<'a> Signing<'a> {
             waits_until: proposed.waits_until.as_secs(),
             signed: None,
             upload_until: None,
+            kept_until: None,
+            files_agree: true,
             ended: None,
             cosigners: proposed.members.iter().map(nothing).collect(),
         };
@@ -321,13 +323,17 @@ fn differs(row: &ProposedRow, expected: Option<&ProposedRow>) -> Found {
     }
     let window = Window {
         proposed: expected.waits_until,
-        signed: expected.signed.map(|(at, _)| (at, row.upload_until)),
+        signed: expected.signed.map(|(at, _)| at),
+        with_signatures: row.upload_until,
+        again: row.kept_until,
     };
-    match window.is(row.waits_until) {
+    match window.is(row.waits_until) && row.files_agree {
         true => None,
         false => Some((
             "window_altered",
-            "until when signatures or files may come is not what was entered or signed".to_owned(),
+            "until when signatures or files may come, or that the files have come, is not what was entered, signed or \
+             kept"
+                .to_owned(),
         )),
     }
 }

@@ -114,7 +114,14 @@ pub(super) async fn keep_sweeping(shared: Arc<Shared>, mut trust: ClockTrust) {
         }
         // Rows that are put right, here or where an assignment was to be closed, may show that something is complete.
         let _left = shared.unfinished.left_over();
-        let swept = spawn_blocking(move || end_what_is_over(&register, &content, now));
+        let swept = spawn_blocking(move || {
+            end_what_is_over(&register, &content, now);
+            if let Err(error) = register.put_right_what_is_over() {
+                tracing::warn!(
+                    "whether rows of what is handed in were altered was not seen: {error}"
+                );
+            }
+        });
         if swept.await.is_err() {
             return;
         }

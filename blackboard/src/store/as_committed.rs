@@ -94,22 +94,13 @@ fn entered(
     found: Commitment,
 ) -> Result<Option<(Commitment, bool)>, Error> {
     let name = LogName::of(statement).map_err(Error::Leaf)?;
-    let mut query = connection.prepare_cached(BEGUN)?;
-    let key = [name.to_string(), statement.submission.to_string()];
-    let numbers = query.query_map(key, |row| row.get::<_, i64>(0))?;
     let sha256 = Fingerprint::of(bytes);
     let is_it = |leaf: &Leaf| match &leaf.entry {
         Entry::Committed(one) => one.statement_sha256 == sha256,
         _ => false,
     };
-    let mut entered = None;
-    for number in numbers {
-        let number = number?.unsigned_abs();
-        let leaf = log::sound_leaf(connection, &name, number)?;
-        let leaf = leaf.and_then(|leaf| Leaf::parse(&leaf).ok());
-        entered = entered.or(leaf.filter(|leaf| leaf.index == number && is_it(leaf)));
-    }
-    let Some(leaf) = entered else {
+    let mut begun = begun(connection, &name, statement.submission)?.into_iter();
+    let Some(leaf) = begun.find(is_it) else {
         return Ok(None);
     };
     let Window { until, agree } = window(connection, statement, found.upload_until)?;
@@ -119,6 +110,25 @@ fn entered(
         upload_until: until,
     };
     Ok(Some((commitment, agree)))
+}
+
+/// The entries by which something was begun under this ID, those that are what the log commits to.
+pub(super) fn begun(
+    connection: &Connection,
+    name: &LogName,
+    submission: SubmissionId,
+) -> Result<Vec<Leaf>, Error> {
+    let mut query = connection.prepare_cached(BEGUN)?;
+    let key = [name.to_string(), submission.to_string()];
+    let numbers = query.query_map(key, |row| row.get::<_, i64>(0))?;
+    let mut begun = Vec::new();
+    for number in numbers {
+        let number = number?.unsigned_abs();
+        let leaf = log::sound_leaf(connection, name, number)?;
+        let leaf = leaf.and_then(|leaf| Leaf::parse(&leaf).ok());
+        begun.extend(leaf.filter(|leaf| leaf.index == number));
+    }
+    Ok(begun)
 }
 
 /// Until when files may come.

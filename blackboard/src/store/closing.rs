@@ -8,8 +8,8 @@ use scb_protocol::statement::Statement;
 use scb_protocol::{COMMITMENT_SIZE, SignedLogKeys, from_seconds};
 
 use super::{
-    Error, Place, Store, arrival, as_integer, assignments, extensions, log, parts, proposals,
-    revocation, witnessed,
+    Error, Place, Store, arrival, as_integer, assignments, extensions, log, proposals, revocation,
+    uploading, witnessed,
 };
 
 /// Whether more may come for an assignment.
@@ -135,7 +135,7 @@ fn close(transaction: &Transaction<'_>, place: &Place, now: UnixTime) -> Result<
     // Nothing is closed by the word of one row.
     proposals::put_right(transaction)?;
     // Each counts, also where its members have signed something else since.
-    let uploads = parts::all_uploads(transaction, place)?;
+    let uploads = uploading::of(transaction, place)?;
     let untils: Option<Vec<_>> = uploads.iter().map(|(upload, _)| upload.until).collect();
     let Some(untils) = untils else {
         return Ok(Closing::Completing);

@@ -148,11 +148,20 @@ impl Inspector {
             .read(|connection| witnessed::cosigned(connection, log))
     }
 
-    /// The uploads that may still go on.
-    pub(crate) fn open_uploads(&self, now: UnixTime) -> Result<HashSet<[u8; 16]>, Error> {
+    /// The uploads that may still go on, and those of `here` of which nobody can say, as their rows were altered.
+    pub(crate) fn open_uploads(
+        &self,
+        here: impl Iterator<Item = [u8; 16]>,
+        now: UnixTime,
+    ) -> Result<HashSet<[u8; 16]>, Error> {
         self.0.read(|connection| {
             let mut open = commitment::open(connection, now)?;
             open.extend(proposals::open(connection, now)?);
+            for id in here {
+                if !open.contains(&id) && proposals::is_damaged(connection, id)? {
+                    open.insert(id);
+                }
+            }
             Ok(open)
         })
     }

@@ -145,8 +145,8 @@ fn write(
 
 /// Nothing follows what has ended.
 fn check_open(connection: &Connection, id: i64, submission: SubmissionId) -> Result<(), Error> {
-    match ending_in(connection, id, submission)? {
-        Some(state) => Err(Error::ProposalEnded { submission, state }),
+    match ended_in(connection, id, submission)? {
+        Some((state, _)) => Err(Error::ProposalEnded { submission, state }),
         None => Ok(()),
     }
 }
@@ -157,34 +157,45 @@ pub(crate) fn ending(
     log: &LogName,
     submission: SubmissionId,
 ) -> Result<Option<ProposalState>, Error> {
+    Ok(ended(connection, log, submission)?.map(|(state, _)| state))
+}
+
+/// The same, and when.
+pub(crate) fn ended(
+    connection: &Connection,
+    log: &LogName,
+    submission: SubmissionId,
+) -> Result<Option<(ProposalState, UnixTime)>, Error> {
     match id_of(connection, log)? {
-        Some(id) => ending_in(connection, id, submission),
+        Some(id) => ended_in(connection, id, submission),
         None => Ok(None),
     }
 }
 
 /// As the index has it: where and how are to be written as there.
-const ENDING: &str = "SELECT kind FROM log_entries INDEXED BY log_entries_ending WHERE log = ?1 \
+const ENDING: &str = "SELECT kind, at FROM log_entries INDEXED BY log_entries_ending WHERE log = ?1 \
     AND kind IN ('accepted', 'declined', 'lapsed', 'restored', 'withdrawn') \
     AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
     THEN json_extract(CAST(leaf AS TEXT), '$.entry.' || kind || '.submission') END = ?2 LIMIT 1";
 
-fn ending_in(
+fn ended_in(
     connection: &Connection,
     id: i64,
     submission: SubmissionId,
-) -> Result<Option<ProposalState>, Error> {
+) -> Result<Option<(ProposalState, UnixTime)>, Error> {
     let mut query = connection.prepare_cached(ENDING)?;
-    let kind: Option<String> = query
-        .query_row(params![id, submission.to_string()], |row| row.get(0))
+    let found: Option<(String, i64)> = query
+        .query_row(params![id, submission.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     use ProposalState::{Accepted, Declined, Lapsed, Withdrawn};
     let mut states = [Accepted, Declined, Lapsed, Withdrawn].into_iter();
-    let state = |kind: String| match kind.as_str() {
+    let mut state = |kind: String| match kind.as_str() {
         "restored" => Some(Accepted),
         kind => states.find(|state| state.as_str() == kind),
     };
-    Ok(kind.and_then(state))
+    Ok(found.and_then(|(kind, at)| Some((state(kind)?, from_seconds(at.unsigned_abs())))))
 }
 
 /// Takes over commitments whose leaves are lost, the first of them number `from`, which must be
@@ -283,28 +294,6 @@ pub(super) fn sound_leaf(
     let held = commitments(connection, log, index, 1)?;
     let leaf = leaf(connection, log, index)?;
     Ok(leaf.filter(|leaf| held == [leaf_commitment(leaf)]))
-}
-
-/// The exact bytes of the entries of this kind and time, those that are what the log commits to.
-pub(crate) fn leaves_of(
-    connection: &Connection,
-    log: &LogName,
-    (kind, at): (&str, UnixTime),
-) -> Result<Vec<Vec<u8>>, Error> {
-    let Some(id) = id_of(connection, log)? else {
-        return Ok(Vec::new());
-    };
-    let sql = "SELECT commitment, leaf FROM log_entries \
-               WHERE log = ? AND kind = ? AND at = ? AND leaf IS NOT NULL";
-    let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map(params![id, kind, as_integer(at.as_secs())], |row| {
-        Ok((row.get::<_, [u8; COMMITMENT_SIZE]>(0)?, row.get(1)?))
-    })?;
-    let all: Vec<(_, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
-    let sound = all
-        .into_iter()
-        .filter(|(commitment, leaf)| leaf_commitment(leaf) == *commitment);
-    Ok(sound.map(|(_, leaf)| leaf).collect())
 }
 
 fn begin(transaction: &Transaction<'_>, log: &LogName) -> Result<i64, Error> {

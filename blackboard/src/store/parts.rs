@@ -1,17 +1,17 @@
 //! What each student has handed in for an assignment: who has a part in which versions, which of
-//! these counts, and what was signed and has not all come.
+//! these counts, and what was proposed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{Counts, Detachment, Rulebook};
-use scb_protocol::statement::{Label, Statement, SubmissionId, SubmissionNumber};
+use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
-use super::{Error, Place, Store, Summary, assignments, commitment, courses, extensions, rows};
+use super::{Error, Place, Store, Summary, assignments, courses, extensions, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,22 +86,6 @@ impl Version {
     }
 }
 
-/// What was signed, and has not all come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Upload {
-    /// When it was recorded: what counts for lateness.
-    pub(crate) committed_at: UnixTime,
-    /// Until when the files may come; `None` if they are here, and only CUHK is waited for.
-    pub(crate) until: Option<UnixTime>,
-}
-
-impl Upload {
-    /// Whether it may still become a submission.
-    pub(crate) fn is_coming(&self, now: UnixTime) -> bool {
-        self.until.is_none_or(|until| until >= now)
-    }
-}
-
 /// What was proposed, and not everybody has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proposed {
@@ -149,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::NoCourse`]; [`Error::Storage`], [`Error::CoursesAltered`].
+    /// [`Error::NoCourse`]; [`Error::Storage`].
     pub(crate) fn participants(&self, place: &Place) -> Result<Participants, Error> {
         let place = place.clone();
         self.database.read_blocking(move |connection| {
@@ -198,25 +182,14 @@ impl Store {
         self.database
             .read_blocking(move |connection| proposed(connection, &place, now))
     }
-
-    /// The last upload of each student that has not come to its end.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Storage`].
-    pub(crate) fn uploads(&self, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
-        let place = place.clone();
-        self.database
-            .read_blocking(move |connection| uploads(connection, &place))
-    }
 }
 
 fn handed_in(connection: &Connection, place: &Place) -> Result<BTreeSet<StudentId>, Error> {
     let sql = "SELECT DISTINCT sid FROM parts WHERE course = ? AND assignment = ?";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map(key(place), |row| row.get::<_, String>(0))?;
-    rows.map(|row| row?.parse().map_err(|_| altered(place)))
-        .collect()
+    let sids = rows.collect::<Result<Vec<_>, _>>()?;
+    Ok(readable(sids.iter().map(String::as_str), place).collect())
 }
 
 fn part(
@@ -249,79 +222,10 @@ fn part(
     Ok(part)
 }
 
-fn uploads(connection: &Connection, place: &Place) -> Result<BTreeMap<StudentId, Upload>, Error> {
-    let all = all_uploads(connection, place)?.into_iter();
-    let of_each =
-        |(upload, sids): (Upload, Vec<StudentId>)| sids.into_iter().map(move |sid| (sid, upload));
-    Ok(all.flat_map(of_each).collect())
-}
-
-/// Everything that was signed and has not come to its end, in order, and whose it is, as far as that can be read.
-pub(super) fn all_uploads(
-    connection: &Connection,
-    place: &Place,
-) -> Result<Vec<(Upload, Vec<StudentId>)>, Error> {
-    let sql = format!(
-        "SELECT committed_at, upload_until, statement, log_index, submission FROM ({}) \
-         UNION ALL SELECT signed_at, CASE WHEN files_at IS NULL THEN waits_until END, \
-         statement, signed_index, submission FROM proposals \
-         WHERE signed_at IS NOT NULL AND ended IS NULL AND {UNANSWERED} \
-         ORDER BY 1, 4",
-        commitment::OPEN
-    );
-    let mut query = connection.prepare_cached(&sql)?;
-    let rows = query.query_map([], |row| {
-        let bytes = (row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 16]>(4)?);
-        Ok((upload(row)?, bytes))
-    })?;
-    let mut uploads = Vec::new();
-    for row in rows {
-        let (upload, (statement, submission)) = row?;
-        let sids = match Statement::parse(&statement) {
-            Ok(one) if one.course == place.course && one.assignment == place.assignment => {
-                Some(one.members.into_iter().map(|one| one.sid).collect())
-            }
-            Ok(_) => None,
-            // It was altered: other rows still say whose it is.
-            Err(_) => in_other_rows(connection, submission, place)?,
-        };
-        uploads.extend(sids.map(|sids| (upload, sids)));
-    }
-    Ok(uploads)
-}
-
-/// Whose a submission is, if rows besides its statement say that it is of this assignment. Of whom that cannot be
-/// read nothing is said: others do not wait for that.
-fn in_other_rows(
-    connection: &Connection,
-    submission: [u8; 16],
-    place: &Place,
-) -> Result<Option<Vec<StudentId>>, Error> {
-    let sql = "SELECT sid FROM backlog WHERE submission = ?1 AND course = ?2 AND assignment = ?3 \
-               UNION SELECT sid FROM cosigners JOIN proposals USING (submission) \
-               WHERE submission = ?1 AND course = ?2 AND assignment = ?3";
-    let mut query = connection.prepare_cached(sql)?;
-    let [course, assignment] = key(place);
-    let rows = query.query_map(params![submission, course, assignment], |row| {
-        let text = row.get_ref(0)?.as_str().ok();
-        Ok(text.and_then(|text| text.parse().ok()))
-    })?;
-    let named: Vec<Option<StudentId>> = rows.collect::<Result<_, _>>()?;
-    if named.contains(&None) {
-        let submission = SubmissionId::from_bytes(submission);
-        tracing::error!(
-            "of {submission}, whose statement was altered, not every member can be read"
-        );
-    }
-    Ok(Some(named)
-        .filter(|named| !named.is_empty())
-        .map(|named| named.into_iter().flatten().collect()))
-}
-
 fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {
     let sql = format!(
-        "SELECT waits_until, group_concat(sid, ' '), \
-         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, ' '), '') \
+        "SELECT waits_until, group_concat(sid, char(10)), \
+         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, char(10)), '') \
          FROM proposals JOIN cosigners USING (submission) \
          WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL AND {UNANSWERED} \
          GROUP BY submission ORDER BY proposed_at"
@@ -334,17 +238,14 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
             row.get::<_, String>(2)?,
         ))
     })?;
-    let sids = |text: &str| -> Result<Vec<StudentId>, Error> {
-        let all = text.split_whitespace().map(str::parse);
-        all.collect::<Result<_, _>>().map_err(|_| altered(place))
-    };
+    let sids = |text: &str| -> Vec<StudentId> { readable(text.split('\n'), place).collect() };
     let assignment = assignments::require(connection, place)?;
     let mut found = AllProposed::default();
     for row in rows {
         let (until, members, missing) = row?;
-        let mut waiting_for = sids(&missing)?;
+        let mut waiting_for = sids(&missing);
         waiting_for.sort();
-        let members = sids(&members)?;
+        let members = sids(&members);
         let own = extensions::own(connection, &place.log()?, &members)?;
         let until = from_seconds(until.unsigned_abs());
         let until = signable_until(assignment.rules(), &own, until);
@@ -363,21 +264,22 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
     Ok(found)
 }
 
-fn altered(place: &Place) -> Error {
-    Error::CoursesAltered {
-        name: format!("{}/{}", place.course, place.assignment),
-    }
-}
-
-fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
-    let time = |seconds: i64| from_seconds(seconds.unsigned_abs());
-    Ok(Upload {
-        committed_at: time(row.get(0)?),
-        until: row.get::<_, Option<i64>>(1)?.map(time),
+/// Those that can be read: of whom that cannot be nothing is said, and others do not wait for that.
+fn readable<'a>(
+    sids: impl Iterator<Item = &'a str>,
+    place: &Place,
+) -> impl Iterator<Item = StudentId> {
+    sids.filter(|sid| !sid.is_empty()).filter_map(|sid| {
+        let read = sid.parse().ok();
+        if read.is_none() {
+            let (course, assignment) = (&place.course, &place.assignment);
+            tracing::error!("a student's ID in the tables of {course}/{assignment} cannot be read: it was altered");
+        }
+        read
     })
 }
 
-fn key(place: &Place) -> [String; 2] {
+pub(super) fn key(place: &Place) -> [String; 2] {
     let name = |label: &Label| label.to_string();
     [name(&place.course), name(&place.assignment)]
 }

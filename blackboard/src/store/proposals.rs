@@ -3,11 +3,13 @@
 //! Whatever is said about one is an entry of the assignment's log, in the same transaction.
 
 mod accepted;
+mod cosigners;
 mod lapsing;
 mod last;
 mod listed;
 mod logged;
 mod named;
+mod righting;
 mod rows;
 mod signing;
 mod standing;
@@ -36,7 +38,8 @@ use self::standing::look;
 pub(super) use self::standing::signable_until;
 use super::arrival::{Arriving, Dated};
 use super::{
-    Arrival, Error, Register, Store, Unfinished, as_committed, closing, log, superseded, withdrawal,
+    Arrival, Error, Register, Store, Unfinished, as_committed, by_submission, closing, log,
+    superseded, withdrawal,
 };
 use crate::quota::Quota;
 
@@ -318,6 +321,16 @@ pub(super) fn open(connection: &Connection, now: UnixTime) -> Result<Vec<[u8; 16
     rows::open(connection, now)
 }
 
+/// Whether it was proposed, is not handed in, and its rows are not what the log says.
+pub(super) fn is_damaged(connection: &Connection, id: [u8; 16]) -> Result<bool, Error> {
+    match rows::find(connection, SubmissionId::from_bytes(id)) {
+        Err(Error::ProposalAltered { submission }) => {
+            Ok(by_submission(connection, submission)?.is_none())
+        }
+        found => found.map(|_| false),
+    }
+}
+
 /// What each member has said of what is handed in, and over which connection; nobody of what was no proposal. Of one
 /// that was altered it is told by the log.
 pub(super) fn said(
@@ -358,7 +371,7 @@ pub(super) fn signed_by_all(
 
 /// What everybody has signed, and whose files have not come.
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Error> {
-    let complete = rows::unended(connection)?.into_iter();
+    let complete = righting::unended(connection)?.into_iter();
     let without_files = complete.filter(|stored| stored.kept.files_at.is_none());
     let unfinished = without_files.filter_map(|stored| {
         Some(Unfinished {
@@ -367,6 +380,23 @@ pub(super) fn unfinished(connection: &Connection) -> Result<Vec<Unfinished>, Err
         })
     });
     Ok(unfinished.collect())
+}
+
+/// Until when the files of what everybody has signed may come, `Some(None)` if they are here; nothing of one whose rows
+/// are not what the log says, or are gone.
+pub(super) fn window(
+    connection: &Connection,
+    submission: SubmissionId,
+) -> Result<Option<Option<UnixTime>>, Error> {
+    match rows::find(connection, submission) {
+        Ok(found) => {
+            let signed = found.filter(|stored| stored.kept.signed.is_some());
+            let until = |kept: rows::Kept| kept.files_at.is_none().then_some(kept.waits_until);
+            Ok(signed.map(|stored| until(stored.kept)))
+        }
+        Err(Error::ProposalAltered { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether this submission ID was proposed.

@@ -166,9 +166,16 @@ impl Register {
         now: UnixTime,
     ) -> Result<usize, Error> {
         let ids = content.uploads_blocking()?;
+        let here = ids.clone();
         let open = move |connection: &rusqlite::Connection| {
             let mut open = commitment::open(connection, now)?;
             open.extend(proposals::open(connection, now)?);
+            for id in here {
+                // Until what was altered is put right, nobody can say whether somebody goes on with it.
+                if !open.contains(&id) && proposals::is_damaged(connection, id)? {
+                    open.insert(id);
+                }
+            }
             Ok::<_, Error>(open)
         };
         let open = self.store.database.read_blocking(open)?;

@@ -8,7 +8,7 @@ use scb_protocol::rules::{Extension, HandedIn, Rulebook, Rules};
 use scb_protocol::statement::Statement;
 
 use super::entered::{self, read};
-use super::{Error, Place, Store, as_integer, assignments, extensions, parts};
+use super::{Error, Place, Store, as_integer, assignments, extensions, uploading};
 
 /// The entries of which a [`Rulebook`] is made.
 const KINDS: [&str; 4] = ["rules", "extension", "detached", "attached"];
@@ -163,7 +163,7 @@ pub(super) fn handed_in(
     let key = [place.course.to_string(), place.assignment.to_string()];
     let (students, most): (i64, i64) =
         query.query_one(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let uploads = parts::all_uploads(connection, place)?;
+    let uploads = uploading::of(connection, place)?;
     let coming = uploads.iter().any(|(upload, _)| upload.is_coming(now));
     let handed_in = match (coming, most) {
         (false, 0) => HandedIn::Nothing,

@@ -22,8 +22,9 @@ use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::failure::failure;
 use crate::gradebook::Outdated;
-use crate::store::parts::{Part, Proposed, Upload, Version};
+use crate::store::parts::{Part, Proposed, Version};
 use crate::store::setbacks::Setback;
+use crate::store::uploading::Upload;
 use crate::store::{Error, Place, Store};
 
 /// Of how many students is read at a time: of them statements are held, of all others the IDs.

@@ -84,6 +84,10 @@ pub(crate) struct ProposedRow {
     pub(crate) signed: Option<(u64, u64)>,
     /// Until when its files might come from then on, as it is kept with that signature.
     pub(crate) upload_until: Option<u64>,
+    /// The same, as it is kept once more.
+    pub(crate) kept_until: Option<u64>,
+    /// Whether that its files have come is kept twice, and alike.
+    pub(crate) files_agree: bool,
     /// How and when it ended.
     pub(crate) ended: Option<(String, u64)>,
     /// Each member in order, what he said, and by which entry.
@@ -254,8 +258,9 @@ fn proposals(
 ) -> Result<BTreeMap<SubmissionId, ProposedRow>, Error> {
     let sql = "SELECT submission, proposed_at, waits_until, signed_at, signed_index, ended, ended_at, \
                (SELECT max(upload_until) FROM deliveries \
-               WHERE deliveries.submission = proposals.submission AND log_index = signed_index) \
-               FROM proposals WHERE course = ? AND assignment = ?";
+               WHERE deliveries.submission = proposals.submission AND log_index = signed_index), \
+               kept.upload_until, kept.submission IS NOT NULL AND kept.files_at IS proposals.files_at \
+               FROM proposals LEFT JOIN kept_windows AS kept USING (submission) WHERE course = ? AND assignment = ?";
     let mut query = connection.prepare_cached(sql)?;
     let key = [course.to_string(), assignment.to_string()];
     let rows = query.query_map(key, |row| {
@@ -273,6 +278,8 @@ fn proposals(
                     (at, index) => Some((or_none(at), or_none(index))),
                 },
                 upload_until: time(7)?.map(unsigned),
+                kept_until: time(8)?.map(unsigned),
+                files_agree: row.get(9)?,
                 ended: match ended {
                     (None, None) => None,
                     (how, at) => Some((how.unwrap_or_default(), or_none(at))),

@@ -6,6 +6,7 @@ use scb_protocol::log_leaf::{Entry, Lapsed};
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::SubmissionId;
 
+use super::righting::righted;
 use super::rows::{self, Stored};
 use super::standing::look;
 use super::{enter, known, moment};
@@ -80,15 +81,6 @@ impl Register {
 /// Every row of a proposal that has not ended says again what the log says.
 pub(in crate::store) fn put_right(transaction: &Transaction<'_>) -> Result<(), Error> {
     righted(transaction).map(drop)
-}
-
-/// What has not ended and is no submission, after its rows were put right.
-fn righted(transaction: &Transaction<'_>) -> Result<Vec<Stored>, Error> {
-    let all = rows::unended(transaction)?;
-    for stored in &all {
-        rows::put_right(transaction, stored)?;
-    }
-    Ok(all)
 }
 
 /// Answers whether it lapses. What has ended by the log's word stays as it is: its record was altered,

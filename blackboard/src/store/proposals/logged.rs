@@ -1,19 +1,19 @@
 //! What the log says of a proposal, whatever the tables say: nobody is shown, signs or is blamed for
 //! another statement than the one that was proposed, nor for what others have not said, or said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Proposed, Signed, leaf_commitment};
 use scb_protocol::message::proposal::{ProposalState, Said};
-use scb_protocol::statement::{Statement, SubmissionId};
+use scb_protocol::statement::SubmissionId;
 use scb_protocol::{COMMITMENT_SIZE, from_seconds};
 
 use super::rows::{Kept, Stored};
 use crate::config::LONGEST_WINDOW;
-use crate::store::{Error, as_integer, log};
+use crate::store::{Error, as_committed, as_integer, log};
 
 /// What somebody has said by the tables, and by which entry.
 #[derive(Debug)]
@@ -28,55 +28,40 @@ pub(super) struct SaidBy<'a> {
     pub(super) signatures: Option<&'a [u8]>,
 }
 
-/// What is kept of a proposal, as the log says it: until when it waits, and since when everybody has signed it, whatever
-/// the row says. Nothing where the tables say something else of what only they have: that this very statement was
-/// proposed then, who has signed it, or not, and how it ended.
+/// What is kept of a proposal, as the log says it: since when and until when it waits, since when everybody has signed
+/// it, and how it ended, whatever the row says. Nothing where the tables say something else of what only they have:
+/// this very statement, and who has signed it, or not.
 pub(super) fn as_logged(connection: &Connection, stored: &Stored) -> Result<Option<Kept>, Error> {
     let (submission, kept) = (stored.submission(), stored.kept);
     let name = LogName::of(&stored.statement).map_err(Error::Leaf)?;
-    let proposed = (&stored.statement, stored.bytes.as_slice(), kept.proposed_at);
-    let Some(proposed) = as_proposed(connection, &name, proposed)? else {
+    let Some((proposed_at, proposed)) = as_proposed(connection, &name, stored)? else {
         return Ok(None);
     };
     let entries = Entries::of(connection, &name, submission)?;
     if !entries.are_all(&stored.said().collect::<Vec<_>>()) {
         return Ok(None);
     }
-    let signed = match (
-        stored.said().all(|one| one.said == Said::Signed),
-        kept.signed,
-    ) {
-        (true, _) => entries.last_signed(),
-        // Whoever had its files has taken it back.
-        (false, Some((at, index))) => {
-            let has_ended = kept
-                .ended
-                .is_some_and(|state| state != ProposalState::Lapsed);
-            match has_ended && entries.signed(index, at).is_some() {
-                true => kept.signed,
-                false => return Ok(None),
-            }
-        }
-        (false, None) => None,
-    };
-    // What has ended by the log alone is told so wherever anything is entered about it.
-    if let Some(state) = kept.ended
-        && log::ending(connection, &name, submission)? != Some(state)
-    {
-        return Ok(None);
-    }
-    let window = Window {
+    let signed = entries.complete(stored.sids());
+    let mut window = Window {
         proposed: proposed.waits_until.as_secs(),
-        signed: match signed {
-            Some((at, index)) => Some((at.as_secs(), window_of(connection, submission, index)?)),
-            None => None,
-        },
+        signed: signed.map(|(at, _)| at.as_secs()),
+        with_signatures: None,
+        again: kept.upload_until.map(|until| until.as_secs()),
     };
-    let until = window.until(kept.waits_until.as_secs(), kept.files_at.is_some());
-    Ok(until.map(|until| Kept {
-        waits_until: from_seconds(until),
+    if let Some((_, index)) = signed {
+        window.with_signatures = window_of(connection, submission, index)?;
+    }
+    let Some(until) = window.until(kept.waits_until.as_secs(), kept.files_at.is_some()) else {
+        return Ok(None);
+    };
+    let ended = log::ended(connection, &name, submission)?;
+    Ok(Some(Kept {
+        proposed_at,
+        waits_until: from_seconds(until.waits),
+        upload_until: until.upload.map(from_seconds),
+        files_at: kept.files_at,
         signed,
-        ..kept
+        ended: ended.filter(|(state, _)| *state != ProposalState::Accepted),
     }))
 }
 
@@ -84,42 +69,83 @@ pub(super) fn as_logged(connection: &Connection, stored: &Stored) -> Result<Opti
 pub(crate) struct Window {
     /// For signatures, as it was entered.
     pub(crate) proposed: u64,
-    /// When the last one came, and until when the files might come from then on. That is not entered;
-    /// two tables have it, but for what was signed before they did.
-    pub(crate) signed: Option<(u64, Option<u64>)>,
+    /// When the last one came.
+    pub(crate) signed: Option<u64>,
+    /// Until when the files might come from then on, as it is kept with that signature. That is not entered; three
+    /// tables have it, but for what was signed before they did.
+    pub(crate) with_signatures: Option<u64>,
+    /// The same, as it is kept once more.
+    pub(crate) again: Option<u64>,
+}
+
+/// Until when a proposal waits, in seconds since 1970.
+struct Until {
+    waits: u64,
+    /// Until when its files might come after the last signature, if any table says that beside its row.
+    upload: Option<u64>,
 }
 
 impl Window {
     /// Whether a row that says so does not contradict it.
     pub(crate) fn is(&self, waits_until: u64) -> bool {
-        match self.signed {
-            None => waits_until == self.proposed,
-            // Files that were here before wait no shorter than signatures might.
-            Some((_, Some(until))) => {
-                waits_until == until || waits_until == until.max(self.proposed)
-            }
-            Some((at, None)) => waits_until >= at,
+        match (self.signed, self.with_signatures) {
+            (None, _) => waits_until == self.proposed,
+            (_, until) if until != self.again => false,
+            (_, Some(until)) => self.stands_for(until, waits_until),
+            (Some(at), None) => waits_until >= at,
         }
     }
 
-    /// Until when it waits, whatever its row says, which is one of those who are asked. Of what both tables say of the
-    /// last signatures the later counts: nobody's files are refused for one row. Nothing if neither can be.
-    fn until(&self, in_row: u64, has_files: bool) -> Option<u64> {
-        let Some((at, with_signatures)) = self.signed else {
-            return Some(self.proposed);
+    /// Whether a row says so where files may come until then: those that were here before wait no shorter than
+    /// signatures might.
+    fn stands_for(&self, until: u64, waits_until: u64) -> bool {
+        waits_until == until || waits_until == until.max(self.proposed)
+    }
+
+    /// Until when it waits, whatever its row says, which is one of those who are asked. Of what the tables say of the
+    /// last signatures that counts which most of them say, and of as many the later: nobody's files are refused for
+    /// one row. Nothing if none of them can be.
+    fn until(&self, in_row: u64, has_files: bool) -> Option<Until> {
+        let Some(at) = self.signed else {
+            return Some(Until {
+                waits: self.proposed,
+                upload: None,
+            });
         };
         if self.is(in_row) {
-            return Some(in_row);
+            return Some(Until {
+                waits: in_row,
+                upload: self.with_signatures,
+            });
         }
-        let most = at.saturating_add(LONGEST_WINDOW).max(self.proposed);
-        let said = [Some(in_row), with_signatures];
-        let said = said.into_iter().flatten();
-        let until = said.filter(|until| (at..=most).contains(until)).max();
-        until.map(|until| match has_files {
-            true => until.max(self.proposed),
-            false => until,
+        let said = [self.with_signatures, self.again, Some(in_row)];
+        let upload = most_said(said, (at, self.proposed), |until, said| {
+            self.stands_for(until, said)
+        })?;
+        let waits = match has_files {
+            true => upload.max(self.proposed),
+            false => upload,
+        };
+        Some(Until {
+            waits,
+            upload: Some(upload),
         })
     }
+}
+
+/// What most of them say, of as many the latest; of those that can be after signatures of that moment.
+fn most_said(
+    said: [Option<u64>; 3],
+    (at, proposed): (u64, u64),
+    agrees: impl Fn(u64, u64) -> bool,
+) -> Option<u64> {
+    let most = at.saturating_add(LONGEST_WINDOW).max(proposed);
+    let said = said.into_iter().flatten();
+    let said: Vec<_> = said.filter(|until| (at..=most).contains(until)).collect();
+    let agree = |until: u64| said.iter().filter(|other| agrees(until, **other)).count();
+    said.iter()
+        .copied()
+        .max_by_key(|until| (agree(*until), *until))
 }
 
 /// Until when the files might come after the signatures of this entry.
@@ -135,20 +161,18 @@ fn window_of(
     Ok(until.map(i64::unsigned_abs))
 }
 
-/// The entry by which this very statement was proposed at that time.
+/// The entry by which this very statement was proposed, and when.
 fn as_proposed(
     connection: &Connection,
     name: &LogName,
-    (statement, bytes, at): (&Statement, &[u8], UnixTime),
-) -> Result<Option<Proposed>, Error> {
-    let entered = log::leaves_of(connection, name, ("proposed", at))?;
-    let sha256 = Fingerprint::of(bytes);
-    let is_it = |proposed: &Proposed| {
-        proposed.submission == statement.submission && proposed.statement_sha256 == sha256
-    };
-    let mut leaves = entered.iter().filter_map(|leaf| Leaf::parse(leaf).ok());
-    Ok(leaves.find_map(|leaf| match leaf.entry {
-        Entry::Proposed(proposed) if is_it(&proposed) => Some(proposed),
+    stored: &Stored,
+) -> Result<Option<(UnixTime, Proposed)>, Error> {
+    let sha256 = Fingerprint::of(&stored.bytes);
+    let begun = as_committed::begun(connection, name, stored.submission())?;
+    Ok(begun.into_iter().find_map(|leaf| match leaf.entry {
+        Entry::Proposed(proposed) if proposed.statement_sha256 == sha256 => {
+            Some((leaf.at, proposed))
+        }
         _ => None,
     }))
 }
@@ -246,11 +270,19 @@ impl Entries {
         })
     }
 
-    /// By which entry the last one has signed, and when.
-    fn last_signed(&self) -> Option<(UnixTime, u64)> {
-        let words = self.words();
-        let last = words.values().map(|(_, index)| *index).max()?;
-        self.0.get(&last).map(|leaf| (leaf.at, last))
+    /// When the last of these has signed, and by which entry; also of what was taken back since.
+    fn complete<'a>(
+        &self,
+        members: impl Iterator<Item = &'a StudentId>,
+    ) -> Option<(UnixTime, u64)> {
+        let mut missing: BTreeSet<_> = members.collect();
+        self.0.iter().find_map(|(index, leaf)| {
+            let Entry::Signed(signed) = &leaf.entry else {
+                return None;
+            };
+            missing.retain(|sid| !signed.members.contains(sid));
+            missing.is_empty().then_some((leaf.at, *index))
+        })
     }
 
     fn signed(&self, index: u64, at: UnixTime) -> Option<&Signed> {

@@ -2,16 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::{Fingerprint, StudentId};
+use scb_certs::StudentId;
 use scb_protocol::from_seconds;
-use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Reason, Said};
+use scb_protocol::log_leaf::LogName;
+use scb_protocol::message::proposal::{CosignerStanding, ProposalState, Said};
 use scb_protocol::server::{Commitment, DeliveredSignature};
 use scb_protocol::statement::{Statement, SubmissionId};
 
+use super::cosigners::{self, Cosigner};
 use super::logged::{self, SaidBy};
 use super::{End, Signing};
 use crate::store::arrival::Dated;
-use crate::store::{Error, as_integer, as_list};
+use crate::store::{Error, as_integer, as_list, log};
 
 /// A proposal as it is kept.
 #[derive(Debug, Clone)]
@@ -27,23 +29,13 @@ pub(super) struct Stored {
 pub(super) struct Kept {
     pub(super) proposed_at: UnixTime,
     pub(super) waits_until: UnixTime,
+    /// Until when the files might come after the last signature, as far as that is kept beside.
+    pub(super) upload_until: Option<UnixTime>,
     pub(super) files_at: Option<UnixTime>,
     /// When the last member signed, and which entry says so.
     pub(super) signed: Option<(UnixTime, u64)>,
-    pub(super) ended: Option<ProposalState>,
-}
-
-/// A member, and what he has said over which connection.
-#[derive(Debug, Clone)]
-struct Cosigner {
-    sid: StudentId,
-    said: Said,
-    certificate: Option<Fingerprint>,
-    at: Option<UnixTime>,
-    index: Option<u64>,
-    with: Vec<StudentId>,
-    signatures: Option<Vec<u8>>,
-    reason: Option<Reason>,
+    /// How and when it ended.
+    pub(super) ended: Option<(ProposalState, UnixTime)>,
 }
 
 impl Stored {
@@ -128,8 +120,10 @@ pub(in crate::store) const WAITS_FOR_CUHK: &str =
 pub(in crate::store) const UNANSWERED: &str =
     "NOT EXISTS (SELECT 1 FROM answered WHERE answered.submission = proposals.submission)";
 
-const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, \
-                        signed_at, signed_index, ended FROM proposals";
+const PROPOSAL: &str = "SELECT submission, proposed_at, waits_until, statement, files_at, ended, ended_at, \
+    (SELECT upload_until FROM kept_windows AS kept WHERE kept.submission = proposals.submission) AS kept_until, \
+    (SELECT files_at FROM kept_windows AS kept WHERE kept.submission = proposals.submission) AS kept_files \
+    FROM proposals";
 
 pub(super) fn find(
     connection: &Connection,
@@ -172,10 +166,19 @@ pub(super) fn signed(connection: &Connection) -> Result<Vec<Stored>, Error> {
     all(connection, &sql, [])
 }
 
-/// Those that have not ended and are no submissions.
-pub(super) fn unended(connection: &Connection) -> Result<Vec<Stored>, Error> {
-    let sql = format!("{PROPOSAL} WHERE ended IS NULL AND {UNANSWERED}");
+/// Those that are no submissions, but for what has ended by its row and by the log alike.
+pub(super) fn in_doubt(connection: &Connection) -> Result<Vec<Stored>, Error> {
+    let sql = format!("{PROPOSAL} WHERE {UNANSWERED}");
     all(connection, &sql, [])
+}
+
+/// Those that are submissions, or have ended by their row.
+pub(super) fn over(connection: &Connection) -> Result<Vec<SubmissionId>, Error> {
+    let sql =
+        format!("SELECT submission FROM proposals WHERE ended IS NOT NULL OR NOT {UNANSWERED}");
+    let mut query = connection.prepare_cached(&sql)?;
+    let rows = query.query_map([], |row| row.get(0).map(SubmissionId::from_bytes))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn all(
@@ -189,6 +192,9 @@ fn all(
         .collect::<Result<Vec<_>, _>>()?;
     let mut all = Vec::new();
     for raw in rows {
+        if raw.has_ended(connection)? {
+            continue;
+        }
         match raw.complete(connection) {
             // Others do not wait for that.
             Err(error @ Error::ProposalAltered { .. }) => tracing::error!("left out: {error}"),
@@ -225,6 +231,10 @@ pub(super) fn insert(
         as_integer(waits_until.as_secs()),
         signing.bytes,
     ])?;
+    let sql = "INSERT INTO kept_windows (submission) VALUES (?)";
+    transaction
+        .prepare_cached(sql)?
+        .execute([statement.submission.as_bytes()])?;
     let sql = "INSERT INTO cosigners (submission, nth, sid, said, made_at) \
                VALUES (?, ?, ?, 'nothing', ?)";
     let (mut insert, proposers) = (transaction.prepare_cached(sql)?, signing.sids());
@@ -290,12 +300,21 @@ fn complete(
                waits_until = CASE WHEN files_at IS NULL THEN ?4 ELSE max(waits_until, ?4) END \
                WHERE submission = ?1 AND NOT EXISTS \
                (SELECT 1 FROM cosigners WHERE submission = ?1 AND said <> 'signed')";
-    transaction.prepare_cached(sql)?.execute(params![
-        signing.statement.submission.as_bytes(),
+    let (submission, until) = (
+        signing.statement.submission,
+        as_integer(signing.upload_until.as_secs()),
+    );
+    let completed = transaction.prepare_cached(sql)?.execute(params![
+        submission.as_bytes(),
         as_integer(signing.at.as_secs()),
         as_integer(index),
-        as_integer(signing.upload_until.as_secs()),
+        until,
     ])?;
+    if completed > 0 {
+        let sql = "UPDATE kept_windows SET upload_until = ? WHERE submission = ?";
+        let key = params![until, submission.as_bytes()];
+        transaction.prepare_cached(sql)?.execute(key)?;
+    }
     Ok(())
 }
 
@@ -330,25 +349,6 @@ pub(super) fn say(
     Ok(())
 }
 
-/// The row says again what the log says, if it says something else of when it waits and since when it is complete.
-pub(super) fn put_right(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), Error> {
-    let sql = "UPDATE proposals SET waits_until = ?2, signed_at = ?3, signed_index = ?4 WHERE submission = ?1 \
-               AND (waits_until, signed_at, signed_index) IS NOT (?2, ?3, ?4)";
-    let (submission, kept) = (stored.submission(), stored.kept);
-    let put_right = transaction.prepare_cached(sql)?.execute(params![
-        submission.as_bytes(),
-        as_integer(kept.waits_until.as_secs()),
-        kept.signed.map(|(at, _)| as_integer(at.as_secs())),
-        kept.signed.map(|(_, index)| as_integer(index)),
-    ])?;
-    if put_right > 0 {
-        tracing::error!(
-            "what was recorded of the proposal {submission} was altered, and is put right by what the log says of it"
-        );
-    }
-    Ok(())
-}
-
 pub(super) fn end(
     transaction: &Transaction<'_>,
     submission: SubmissionId,
@@ -369,11 +369,14 @@ pub(super) fn files(
     submission: SubmissionId,
     files_at: Option<UnixTime>,
 ) -> Result<(), Error> {
-    let sql = "UPDATE proposals SET files_at = ? WHERE submission = ?";
     let files_at = files_at.map(|at| as_integer(at.as_secs()));
-    transaction
-        .prepare_cached(sql)?
-        .execute(params![files_at, submission.as_bytes()])?;
+    for sql in [
+        "UPDATE proposals SET files_at = ? WHERE submission = ?",
+        "UPDATE kept_windows SET files_at = ? WHERE submission = ?",
+    ] {
+        let key = params![files_at, submission.as_bytes()];
+        transaction.prepare_cached(sql)?.execute(key)?;
+    }
     Ok(())
 }
 
@@ -387,9 +390,10 @@ struct Raw {
     submission: [u8; 16],
     statement: Vec<u8>,
     times: [i64; 2],
-    files_at: Option<i64>,
-    signed: [Option<i64>; 2],
-    ended: Option<String>,
+    kept_until: Option<i64>,
+    /// Here, and as it is kept once more.
+    files_at: [Option<i64>; 2],
+    ended: (Option<String>, Option<i64>),
 }
 
 impl Raw {
@@ -398,43 +402,49 @@ impl Raw {
             submission: row.get("submission")?,
             statement: row.get("statement")?,
             times: [row.get("proposed_at")?, row.get("waits_until")?],
-            files_at: row.get("files_at")?,
-            signed: [row.get("signed_at")?, row.get("signed_index")?],
-            ended: row.get("ended")?,
+            kept_until: row.get("kept_until")?,
+            files_at: [row.get("files_at")?, row.get("kept_files")?],
+            ended: (row.get("ended")?, row.get("ended_at")?),
         })
+    }
+
+    /// Whether it has ended by its row and by the log alike. Of what cannot be read the row is believed: it is not
+    /// gone on with.
+    fn has_ended(&self, connection: &Connection) -> Result<bool, Error> {
+        let (Some(ended), at) = (&self.ended.0, self.ended.1) else {
+            return Ok(false);
+        };
+        let Ok(statement) = Statement::parse(&self.statement) else {
+            return Ok(true);
+        };
+        let name = LogName::of(&statement).map_err(Error::Leaf)?;
+        let entered = log::ended(connection, &name, SubmissionId::from_bytes(self.submission))?;
+        Ok(entered
+            .is_some_and(|(state, when)| state.as_str() == ended && at.map(time) == Some(when)))
     }
 
     fn complete(self, connection: &Connection) -> Result<Stored, Error> {
         let submission = SubmissionId::from_bytes(self.submission);
         let altered = || Error::ProposalAltered { submission };
         let statement = Statement::parse(&self.statement).map_err(|_| altered())?;
-        let cosigners = cosigners(connection, submission)?.ok_or_else(altered)?;
+        let cosigners = cosigners::of(connection, submission)?.ok_or_else(altered)?;
         let named = statement.members.iter().map(|one| &one.sid);
         if statement.submission != submission || !named.eq(cosigners.iter().map(|one| &one.sid)) {
             return Err(altered());
         }
-        let ended = |text: &str| {
-            use ProposalState::{Declined, Lapsed, Withdrawn};
-            let mut states = [Declined, Withdrawn, Lapsed].into_iter();
-            states.find(|state| state.as_str() == text)
-        };
-        let kept = Kept {
-            proposed_at: time(self.times[0]),
-            waits_until: time(self.times[1]),
-            files_at: self.files_at.map(time),
-            signed: match self.signed {
-                [Some(at), Some(index)] => Some((time(at), index.unsigned_abs())),
-                _ => None,
-            },
-            ended: match self.ended {
-                Some(text) => Some(ended(&text).ok_or_else(altered)?),
-                None => None,
-            },
-        };
+        let [here, again] = self.files_at;
         let in_row = Stored {
             statement,
             bytes: self.statement,
-            kept,
+            kept: Kept {
+                proposed_at: time(self.times[0]),
+                waits_until: time(self.times[1]),
+                upload_until: self.kept_until.map(time),
+                // Whether they are is seen when it is completed.
+                files_at: here.or(again).map(time),
+                signed: None,
+                ended: None,
+            },
             cosigners,
         };
         let kept = logged::as_logged(connection, &in_row)?.ok_or_else(altered)?;
@@ -442,53 +452,6 @@ impl Raw {
     }
 }
 
-/// Who is to sign, in order; `None` if something there is no such thing.
-fn cosigners(
-    connection: &Connection,
-    submission: SubmissionId,
-) -> Result<Option<Vec<Cosigner>>, Error> {
-    let sql = "SELECT sid, said, certificate, at, log_index, members, signatures, reason \
-               FROM cosigners LEFT JOIN deliveries ON deliveries.id = cosigners.delivery \
-               WHERE cosigners.submission = ? ORDER BY nth";
-    let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map([submission.as_bytes()], |row| Ok(cosigner(row)))?;
-    let mut found = Vec::new();
-    for row in rows {
-        match row?? {
-            Some(cosigner) => found.push(cosigner),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(found))
-}
-
-fn cosigner(row: &Row<'_>) -> rusqlite::Result<Option<Cosigner>> {
-    let (sid, said): (String, String) = (row.get("sid")?, row.get("said")?);
-    let (members, reason): (Option<String>, Option<String>) =
-        (row.get("members")?, row.get("reason")?);
-    let certificate: Option<[u8; 32]> = row.get("certificate")?;
-    let at: Option<i64> = row.get("at")?;
-    let index: Option<i64> = row.get("log_index")?;
-    let signatures = row.get("signatures")?;
-    let parsed = || {
-        let with = members.as_deref().unwrap_or_default();
-        let with = with.split(',').filter(|sid| !sid.is_empty());
-        use Said::{Declined, Nothing, Signed, Withdrawn};
-        let mut words = [Nothing, Signed, Declined, Withdrawn].into_iter();
-        Some(Cosigner {
-            sid: sid.parse().ok()?,
-            said: words.find(|word| word.as_str() == said)?,
-            certificate: certificate.map(Fingerprint::from_bytes),
-            at: at.map(time),
-            index: index.map(i64::unsigned_abs),
-            with: with.map(str::parse).collect::<Result<_, _>>().ok()?,
-            signatures,
-            reason: reason.as_deref().and_then(|text| text.parse().ok()),
-        })
-    };
-    Ok(parsed())
-}
-
-fn time(stored: i64) -> UnixTime {
+pub(super) fn time(stored: i64) -> UnixTime {
     from_seconds(stored.unsigned_abs())
 }

@@ -8,6 +8,7 @@ use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Said};
 use scb_protocol::rules::{Found, admit};
 use scb_protocol::{Refusal, from_seconds};
 
+use super::righting::put_right;
 use super::rows::{self, Stored};
 use super::standing::{look, look_to_end};
 use super::{End, MAX_WAITING, Signing, enter, known, moment, name_of, named};
@@ -67,7 +68,7 @@ pub(super) fn sign(
     signing: &Dated<Signing>,
 ) -> Result<ProposalStanding, Error> {
     let (submission, sids) = (stored.submission(), signing.sids());
-    rows::put_right(transaction, &stored)?;
+    put_right(transaction, &stored)?;
     let standing = look(transaction, stored.clone(), &sids, signing.at)?.standing;
     match standing.state {
         ProposalState::Waiting | ProposalState::Signed => {}

@@ -62,7 +62,7 @@ fn stand(
     };
     let state = match (number, stored.kept.ended) {
         (Some(_), _) => ProposalState::Accepted,
-        (None, Some(ended)) => ended,
+        (None, Some((ended, _))) => ended,
         (None, None) if now > until && !stored.waits_for_cuhk() => ProposalState::Lapsed,
         (None, None) if stored.kept.signed.is_some() => ProposalState::Signed,
         (None, None) => ProposalState::Waiting,

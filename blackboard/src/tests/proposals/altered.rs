@@ -64,12 +64,7 @@ async fn a_statement_that_was_exchanged_is_not_shown_signed_or_held_against_anyb
         damaged(a.propose(statement).await.unwrap_err());
     }
     assert_eq!(happened(&campus), ["proposed", "signed"]);
-    // Nor by another time, at which nothing was proposed.
     set(&work.statement);
-    let sql = "UPDATE proposals SET proposed_at = proposed_at - ?";
-    database(&campus).execute(sql, [60]).unwrap();
-    assert_eq!(listed(&mut b).await, (vec![], vec![one]));
-    database(&campus).execute(sql, [-60]).unwrap();
     assert_eq!(listed(&mut b).await, (vec![one], vec![]));
     b.sign(&work).await.unwrap().receipt();
 }
@@ -149,15 +144,13 @@ async fn a_signature_of_something_else_is_noticed_and_held_against_nobody() {
 }
 
 /// Each alters the rows of one proposal, that `A` has signed and `B` not.
-const ALTERATIONS: [&str; 8] = [
+const ALTERATIONS: [&str; 6] = [
     "DELETE FROM deliveries WHERE submission = ?",
     "UPDATE deliveries SET log_index = log_index - 1 WHERE submission = ?",
     "UPDATE cosigners SET said = 'nothing' WHERE submission = ?",
     "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET certificate = NULL WHERE submission = ?",
     "UPDATE cosigners SET said = 'signed' WHERE submission = ?",
-    "UPDATE proposals SET ended = 'withdrawn', ended_at = proposed_at WHERE submission = ?",
-    "UPDATE proposals SET signed_at = proposed_at, signed_index = 1 WHERE submission = ?",
 ];
 
 #[tokio::test]
@@ -202,8 +195,8 @@ async fn nothing_is_signed_about_anybody_from_a_row_that_the_log_contradicts() {
     b.sign(&sound).await.unwrap().receipt();
 }
 
-/// Each alters since when everybody has signed something, or until when its files may come.
-const WINDOWS: [&str; 11] = [
+/// Each alters since when everybody has signed something, or until when its files may come, or says that it has ended.
+const WINDOWS: [&str; 19] = [
     "UPDATE proposals SET waits_until = signed_at - 100",
     "UPDATE proposals SET waits_until = signed_at + 1",
     "UPDATE proposals SET waits_until = waits_until - 1",
@@ -215,7 +208,27 @@ const WINDOWS: [&str; 11] = [
     "UPDATE proposals SET signed_at = signed_at + 100",
     "UPDATE proposals SET signed_index = 0",
     "UPDATE proposals SET signed_at = NULL, signed_index = NULL",
+    "UPDATE proposals SET ended = 'lapsed', ended_at = signed_at",
+    "UPDATE proposals SET ended = 'withdrawn', ended_at = 5, waits_until = 0, signed_at = NULL",
+    "UPDATE proposals SET proposed_at = proposed_at - 60, course = 'OTHER', assignment = 'other'",
+    "UPDATE kept_windows SET upload_until = 5",
+    "DELETE FROM kept_windows",
+    "UPDATE proposals SET waits_until = proposed_at + 1; UPDATE deliveries SET upload_until = NULL",
+    "UPDATE proposals SET waits_until = 0; UPDATE kept_windows SET upload_until = NULL, files_at = NULL",
+    "UPDATE proposals SET ended = 'declined', ended_at = 5; UPDATE deliveries SET upload_until = 7",
 ];
+
+/// What the tables say of this proposal beside its statement and who has signed it.
+fn rows_of(campus: &Campus, id: SubmissionId) -> String {
+    let sql = "SELECT json_array(course, assignment, proposed_at, waits_until, p.files_at, signed_at, signed_index, \
+               ended, ended_at, k.upload_until, k.files_at, \
+               (SELECT upload_until FROM deliveries AS d WHERE d.submission = p.submission AND log_index = signed_index)) \
+               FROM proposals AS p JOIN kept_windows AS k USING (submission) WHERE submission = ?";
+    let key = [id.as_bytes()];
+    database(campus)
+        .query_one(sql, key, |row| row.get(0))
+        .unwrap()
+}
 
 #[tokio::test]
 async fn what_all_have_signed_goes_on_whatever_a_row_says_of_its_time() {
@@ -256,9 +269,15 @@ async fn so_does_what_waits_for_signatures_and_its_row_is_put_right() {
     for alteration in [
         "UPDATE proposals SET waits_until = proposed_at - 1",
         "UPDATE proposals SET waits_until = waits_until + 999999",
+        "UPDATE proposals SET ended = 'withdrawn', ended_at = proposed_at",
+        "UPDATE proposals SET ended = 'lapsed', waits_until = waits_until + 5, proposed_at = 1",
+        "UPDATE proposals SET signed_at = proposed_at, signed_index = 1, course = 'OTHER'",
+        "UPDATE proposals SET files_at = NULL; UPDATE deliveries SET upload_until = upload_until",
+        "DELETE FROM kept_windows",
     ] {
         let work = a.work(&[A, B], alteration.as_bytes());
         let standing = a.propose(&work).await.unwrap().waits();
+        let before = rows_of(&campus, work.submission());
         database(&campus).execute_batch(alteration).unwrap();
         let told = b.told().await.into_iter();
         let mut told = told.map(|one| one.listed.standing);
@@ -267,16 +286,7 @@ async fn so_does_what_waits_for_signatures_and_its_row_is_put_right() {
         let later = campus.certs.now().as_secs() + 60;
         let lapsed = register.lapse_proposals(scb_protocol::from_seconds(later));
         assert_eq!(lapsed.unwrap(), 0, "{alteration}");
-        let row = "SELECT waits_until FROM proposals WHERE submission = ?";
-        let id = work.submission();
-        let until: i64 = database(&campus)
-            .query_one(row, [id.as_bytes()], |row| row.get(0))
-            .unwrap();
-        assert_eq!(
-            until.unsigned_abs(),
-            standing.until.as_secs(),
-            "{alteration}"
-        );
+        assert_eq!(rows_of(&campus, work.submission()), before, "{alteration}");
         b.sign(&work).await.unwrap().receipt();
     }
 }
@@ -291,7 +301,7 @@ async fn of_what_no_table_says_any_more_nobody_is_refused_under_a_signature() {
     let before = happened(&campus);
     let alteration = "CREATE TABLE kept AS SELECT waits_until FROM proposals; \
                       UPDATE proposals SET waits_until = signed_at - 100; \
-                      UPDATE deliveries SET upload_until = NULL";
+                      UPDATE deliveries SET upload_until = NULL; UPDATE kept_windows SET upload_until = NULL";
     database(&campus).execute_batch(alteration).unwrap();
     let store = crate::store::Store::open(&campus.home).unwrap();
     let register = crate::store::Register::open(&campus.home, store).unwrap();
@@ -349,6 +359,40 @@ async fn who_has_spoken_is_not_asked_again_because_a_row_says_that_he_has_not() 
     database(&campus).execute_batch(undo).unwrap();
     b.sign(&work).await.unwrap().waits();
     c.sign(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn rows_of_what_is_handed_in_or_has_ended_are_put_right_as_well() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let store = crate::store::Store::open(&campus.home).unwrap();
+    let register = crate::store::Register::open(&campus.home, store).unwrap();
+    let [handed_in, declined, withdrawn] =
+        [&b"ours"[..], b"not ours", b"taken back"].map(|report| a.work(&[A, B], report));
+    a.propose(&handed_in).await.unwrap().waits();
+    b.sign(&handed_in).await.unwrap().receipt();
+    a.propose(&declined).await.unwrap().waits();
+    b.end(declined.submission(), None).await.unwrap();
+    a.begin(&withdrawn).await.unwrap();
+    b.sign(&withdrawn).await.unwrap().waits();
+    a.end(withdrawn.submission(), None).await.unwrap();
+    let all = [&handed_in, &declined, &withdrawn].map(|work| work.submission());
+    let rows = || all.map(|id| rows_of(&campus, id));
+    let before = rows();
+    for alteration in [
+        "UPDATE proposals SET waits_until = waits_until + 1",
+        "UPDATE proposals SET ended = 'lapsed', ended_at = 5",
+        "UPDATE proposals SET ended = NULL, ended_at = NULL",
+        "UPDATE proposals SET signed_at = NULL, signed_index = NULL, waits_until = 0",
+        "UPDATE deliveries SET upload_until = 5",
+        "UPDATE kept_windows SET upload_until = upload_until - 1, files_at = NULL",
+    ] {
+        database(&campus).execute_batch(alteration).unwrap();
+        assert_ne!(rows(), before, "{alteration}");
+        register.lapse_proposals(campus.certs.now()).unwrap();
+        register.put_right_what_is_over().unwrap();
+        assert_eq!(rows(), before, "{alteration}");
+    }
 }
 
 /// Each alters rows of what is handed in.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
+use scb_protocol::Code;
 
 use super::super::closing::{close, due, place};
 use super::super::cuhk::Answer;
 use super::super::eventually;
 use super::super::uploads::interrupted;
 use super::completion::{completed, signed_while};
-use super::{A, B, Campus, Machine, Work};
+use super::{A, B, C, Campus, Machine, Work};
 use crate::store::Store;
 use crate::store::closing::Closing;
 
@@ -19,11 +20,28 @@ const REPORT: &[u8] = b"our report, of which a part has come";
 const PART: usize = 10;
 
 /// Each alters what a row says of what all have signed.
-const OF_ROWS: [&str; 4] = [
+const OF_ROWS: [&str; 8] = [
     "waits_until = 0",
     "signed_at = NULL, signed_index = NULL",
     "signed_at = NULL",
     "waits_until = 0, signed_at = NULL, signed_index = NULL",
+    "ended = 'lapsed', ended_at = 1",
+    "ended = 'withdrawn'",
+    "ended = 'declined', waits_until = 0, proposed_at = 0, signed_at = NULL, signed_index = NULL",
+    "course = 'OTHER', assignment = 'other', ended = 'lapsed'",
+];
+
+/// Each alters rows of several tables, and leaves what is not put right.
+const OF_TABLES: [&str; 6] = [
+    "UPDATE cosigners SET said = 'nothing', delivery = NULL, certificate = NULL; \
+     UPDATE proposals SET signed_at = NULL, signed_index = NULL, waits_until = 0",
+    "UPDATE cosigners SET sid = 'no body' WHERE nth = 2; UPDATE proposals SET ended = 'lapsed', ended_at = 1",
+    "UPDATE proposals SET statement = x'00', ended = 'withdrawn', ended_at = 1; \
+     UPDATE deliveries SET upload_until = 1; UPDATE kept_windows SET upload_until = 1",
+    "UPDATE deliveries SET signatures = x'00', upload_until = NULL; UPDATE kept_windows SET upload_until = 7; \
+     UPDATE proposals SET waits_until = 0",
+    "DELETE FROM cosigners; DELETE FROM deliveries; UPDATE proposals SET signed_at = NULL, signed_index = NULL",
+    "DELETE FROM cosigners; DELETE FROM deliveries; DELETE FROM proposals; DELETE FROM kept_windows",
 ];
 
 fn sql(campus: &Campus, statement: &str) {
@@ -76,20 +94,92 @@ async fn what_has_come_is_not_removed_nor_its_assignment_closed_because_of_a_row
         assert!(come.exists(), "{altered}");
     }
     // Nor for a statement that cannot be read any more, nor if one of its members cannot be either.
+    let place = place(&campus);
     let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
     let keep = "UPDATE proposals SET statement = x'00'; \
                 UPDATE cosigners SET sid = 'no body' WHERE nth = 2";
     connection.execute_batch(keep).unwrap();
     assert_waits(&close(&campus, &store, 600), "statement");
-    let whose = store.uploads(&place(&campus)).unwrap();
-    assert!(whose.into_keys().eq([A.parse().unwrap()]));
+    let whose = store.uploads(&place).unwrap();
+    let both = [A, B].map(|sid| sid.parse().unwrap());
+    assert!(whose.into_keys().eq(both), "as the log says");
     let undo = "UPDATE cosigners SET sid = ? WHERE nth = 2";
     connection.execute(undo, [B]).unwrap();
     let undo = "UPDATE proposals SET statement = ?";
     connection.execute(undo, params![work.statement]).unwrap();
+    // Nor for rows of several tables: then nobody is refused under a signature.
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    const TABLES: [&str; 4] = ["proposals", "cosigners", "deliveries", "kept_windows"];
+    let mut members = members;
+    for altered in OF_TABLES {
+        for table in TABLES {
+            let keep = format!("CREATE TABLE of_{table} AS SELECT * FROM {table}");
+            connection.execute_batch(&keep).unwrap();
+        }
+        connection.execute_batch(altered).unwrap();
+        assert_waits(&close(&campus, &store, 600), altered);
+        if !altered.contains("DELETE FROM proposals") {
+            campus.stop().await;
+            campus.start().await.unwrap();
+            assert!(come.exists(), "{altered}");
+        }
+        let mut a = Machine::of(&campus, &[A]);
+        a.0.members = members;
+        let refused = a.propose(&work).await.unwrap_err();
+        assert_eq!(refused.code, Code::StoredDamaged, "{altered}: {refused}");
+        assert!(refused.rejection.is_none(), "{altered}");
+        members = a.0.members;
+        for table in TABLES {
+            let undo = format!(
+                "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM of_{table}; DROP TABLE of_{table}"
+            );
+            connection.execute_batch(&undo).unwrap();
+        }
+    }
     let mut a = Machine::of(&campus, &[A]);
     a.0.members = members;
     a.propose(&work).await.unwrap().receipt();
+}
+
+#[tokio::test]
+async fn what_is_here_keeps_its_assignment_open_though_a_row_says_that_it_is_not() {
+    let campus = Campus::open().await;
+    signed_while(&campus, Answer::Silent).await.1.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    due(&campus, &store, 60);
+    for altered in [
+        "UPDATE proposals SET files_at = NULL",
+        "UPDATE kept_windows SET files_at = NULL",
+        "UPDATE proposals SET files_at = NULL, waits_until = 0, ended = 'lapsed', ended_at = 1",
+        "UPDATE proposals SET files_at = NULL, statement = x'00'",
+    ] {
+        sql(&campus, altered);
+        let closing = close(&campus, &store, 400 * 24 * 3600);
+        assert_eq!(closing, Closing::Completing, "{altered}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_read_keeps_no_teacher_from_the_others() {
+    let campus = Campus::open().await;
+    let store = Store::open(&campus.home).unwrap();
+    let place = place(&campus);
+    let [mut a, mut c] = [A, C].map(|sid| Machine::of(&campus, &[sid]));
+    let alone = a.work(&[A], b"mine");
+    a.propose(&alone).await.unwrap().receipt();
+    let ours = c.work(&[C, B], b"ours");
+    c.propose(&ours).await.unwrap().waits();
+    sql(
+        &campus,
+        "UPDATE cosigners SET sid = 'no body' WHERE sid = '1155000002'; \
+         INSERT INTO parts SELECT course, assignment, 'of old times', number FROM parts",
+    );
+    let all = store.participants(&place).unwrap();
+    assert!(all.found.into_keys().eq([A.parse().unwrap()]));
+    let proposed = store.proposed(&place, campus.certs.now()).unwrap();
+    assert!(proposed.waits.into_keys().eq([C.parse().unwrap()]));
 }
 
 #[tokio::test]
@@ -123,15 +213,13 @@ async fn one_member_who_cannot_be_read_keeps_nobody_from_being_told_of() {
     sql(&campus, "UPDATE commitments SET statement = x'00'");
     assert_eq!(store.uploads(&place).unwrap(), all);
     let others = || store.uploads(&place).unwrap().len();
-    for (altered, told) in [
-        (
-            "UPDATE backlog SET sid = 'no body' WHERE sid = '1155000002'",
-            2,
-        ),
-        ("UPDATE backlog SET sid = sid || ' of old'", 0),
+    for altered in [
+        "UPDATE backlog SET sid = 'no body' WHERE sid = '1155000002'",
+        "UPDATE backlog SET sid = sid || ' of old'",
+        "DELETE FROM backlog; DELETE FROM commitments",
     ] {
         sql(&campus, altered);
-        assert_eq!(others(), told, "{altered}");
+        assert_eq!(others(), 3, "{altered}: the log says whose it is");
         assert_waits(&close(&campus, &store, 600), altered);
     }
 }
