@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{Code, Refusal, Step};
 use scb_storage::UploadId;
@@ -37,6 +38,8 @@ struct Slot {
     waiting: watch::Sender<usize>,
     /// Bytes for which there is room as long as this is here.
     promised: AtomicU64,
+    /// Until when the files may come, once somebody said so while they were on their way.
+    until: watch::Sender<Option<UnixTime>>,
 }
 
 impl Uploads {
@@ -77,9 +80,18 @@ impl Uploads {
                 turn: Arc::default(),
                 waiting: watch::Sender::new(0),
                 promised: AtomicU64::new(0),
+                until: watch::Sender::new(None),
             })
         });
         Arc::clone(slot)
+    }
+
+    /// Whoever is bringing the files of this submission has until then.
+    pub(crate) fn bound(&self, submission: SubmissionId, until: UnixTime) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = open.get(&submission) {
+            slot.until.send_replace(Some(until));
+        }
     }
 
     /// Bytes that others have on the disk, those whom nobody brings just now included, or that were
@@ -130,6 +142,11 @@ impl Lease {
     /// Whether so little needs no promise.
     pub(crate) fn always_fits(&self, bytes: u64) -> bool {
         self.uploads.quota.has_room(bytes, u64::MAX, false)
+    }
+
+    /// Until when the files may come, if that was said since this turn was asked for; and when it changes.
+    pub(crate) fn until(&self) -> watch::Receiver<Option<UnixTime>> {
+        self.slot.until.subscribe()
     }
 
     /// Promises room for the files of this submission until it is dropped: so many bytes in all,

@@ -23,9 +23,11 @@ pub(super) struct Receiver<'a> {
     pub(super) vigil: &'a mut Vigil,
     pub(super) lease: &'a Lease,
     pub(super) shared: &'a Shared,
-    /// Until when they may come, if not for ever: bytes of after that are none of them. Once the last has come
-    /// there is nothing for which it could be too late.
+    /// Until when they may come, if that is known: bytes of after that are none of them. Of a proposal it may be said
+    /// while they come.
     pub(super) until: Option<UnixTime>,
+    /// Once the last has come there is nothing for which it could be too late.
+    pub(super) is_bounded: bool,
 }
 
 /// The files of one submission, one of them open.
@@ -43,9 +45,9 @@ impl Receiver<'_> {
         state: ExpectUpload<S>,
         upload: Upload,
     ) -> Result<(S::Next, Upload, Option<UnixTime>), Refusal> {
-        let until = self.until;
+        let is_bounded = self.is_bounded;
         if is_whole(&upload, state.statement()) {
-            self.until = None;
+            self.is_bounded = false;
         }
         // The client reads what it sent before, to compare: that may take a while.
         let deadline = Instant::now() + self.shared.limits.idle;
@@ -56,7 +58,7 @@ impl Receiver<'_> {
         };
         let state = state.handle(decode(&payload, Step::Six)?)?;
         // Whoever sends again what was here has as long as with anything else.
-        self.until = until;
+        self.is_bounded = is_bounded;
         let mut incoming = Incoming { upload, open: None };
         match self.chunks(state, &mut incoming).await {
             Ok((state, whole_at)) => Ok((state, incoming.upload, whole_at)),
@@ -78,7 +80,7 @@ impl Receiver<'_> {
         let mut whole_at = None;
         loop {
             if missing == 0 {
-                self.until = None;
+                self.is_bounded = false;
             }
             let next = deadline.min(Instant::now() + self.shared.limits.message);
             match self.frame(next).await? {
@@ -89,7 +91,7 @@ impl Receiver<'_> {
                     missing = missing.saturating_sub(chunk.len() as u64);
                     // It came in time, if there is one, though it may be over by now.
                     let now = self.shared.clock.now();
-                    whole_at = Some(self.until.map_or(now, |until| until.min(now)));
+                    whole_at = Some(self.until().map_or(now, |until| until.min(now)));
                     incoming.open(index, from_beginning, size).await?;
                     incoming.write(&chunk).await?;
                 }
@@ -112,15 +114,17 @@ impl Receiver<'_> {
     }
 
     /// One frame; meanwhile a revocation ends the connection at once, and so does another one
-    /// that brings the same files, or the end of the time in which they may come.
+    /// that brings the same files, or the end of the time in which they may come, which may begin only now.
     async fn frame(&mut self, deadline: Instant) -> Result<Frame, Refusal> {
         loop {
+            let mut bound = self.lease.until();
             let left = self.left();
             let end = left.map_or(deadline, |left| deadline.min(Instant::now() + left));
             tokio::select! {
                 biased;
                 () = self.vigil.alarm() => self.vigil.look(Step::Six).await?,
                 superseded = self.lease.superseded() => return Err(superseded),
+                Ok(()) = bound.changed() => {}
                 frame = self.connection.receive_frame_until(Step::Six, end) => {
                     let is_over = self.is_over();
                     match frame {
@@ -142,11 +146,16 @@ impl Receiver<'_> {
     fn left(&self) -> Option<Duration> {
         let now = self.shared.clock.now().as_secs();
         let left = |until: UnixTime| until.as_secs().saturating_add(1).saturating_sub(now);
-        Some(Duration::from_secs(left(self.until?)))
+        Some(Duration::from_secs(left(self.until()?)))
+    }
+
+    fn until(&self) -> Option<UnixTime> {
+        let until = || self.until.or_else(|| *self.lease.until().borrow());
+        self.is_bounded.then(until).flatten()
     }
 
     fn is_over(&self) -> bool {
-        self.until
+        self.until()
             .is_some_and(|until| until < self.shared.clock.now())
     }
 }

@@ -69,6 +69,7 @@ impl Handler {
             lease: &lease,
             shared: &self.shared,
             until,
+            is_bounded: true,
         };
         let (_, mut upload, last) = receiver.receive(state, upload).await?;
         let (whole_at, now) = (last.unwrap_or(claimed), self.shared.clock.now());
@@ -122,6 +123,9 @@ impl Handler {
         let standing = shared.with_absent((part.statement(), came), signed);
         let standing = standing.await?;
         self.done(Step::Six, Fact::from(&standing));
+        if standing.state == ProposalState::Signed && standing.files_at.is_none() {
+            self.shared.uploads.bound(submission, standing.until);
+        }
         self.send_last(&part, &standing).await?;
         let is_waited_for = match standing.state {
             ProposalState::Accepted => false,

@@ -85,6 +85,7 @@ impl Handler {
             lease: &lease,
             shared: &self.shared,
             until: Some(until),
+            is_bounded: true,
         };
         let (received, upload, _) = receiver.receive(state, upload).await?;
         let verified = self.step_6_verify_again(received).await?;
@@ -109,6 +110,7 @@ impl Handler {
             lease,
             shared: &self.shared,
             until: None,
+            is_bounded: false,
         };
         let (_, upload, _) = receiver.receive(state, upload).await?;
         self.vigil.insist(Step::Six).await?;
