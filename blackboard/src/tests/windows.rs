@@ -171,6 +171,48 @@ async fn a_proposal_whose_files_come_after_their_time_is_none() {
 }
 
 #[tokio::test]
+async fn files_on_their_way_when_the_last_one_signs_are_refused_at_once_after_their_time() {
+    let (campus, ..) = campus().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"the report");
+    let opened = a.0.open_session().await.unwrap();
+    let (mut connection, _) = a.sending(opened, &work).await.unwrap();
+    let (first, next) = work.report.split_at(3);
+    connection
+        .send_chunk(Bytes::copy_from_slice(first))
+        .await
+        .unwrap();
+    let standing = b.sign(&work).await.unwrap().waits();
+    assert_eq!(standing.state, ProposalState::Signed);
+    advance(&campus, HOUR + 1);
+    // Not the last byte, and nobody says that they are all.
+    let _ = connection
+        .send_chunk(Bytes::copy_from_slice(&next[..1]))
+        .await;
+    let refused = reply(&mut connection).await.unwrap_err();
+    assert_eq!(refused.code, Code::UploadExpired);
+    assert_eq!(campus.submissions(), []);
+}
+
+#[tokio::test]
+async fn and_in_their_time_they_are_taken() {
+    let (campus, ..) = campus().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"the report");
+    let opened = a.0.open_session().await.unwrap();
+    let (mut connection, sending) = a.sending(opened, &work).await.unwrap();
+    b.sign(&work).await.unwrap().waits();
+    advance(&campus, HOUR - 1);
+    let report = Bytes::copy_from_slice(&work.report);
+    connection.send_chunk(report).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    advance(&campus, 3);
+    connection.send(&sending.end().1).await.unwrap();
+    reply(&mut connection).await.unwrap();
+    assert_eq!(campus.submissions().len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_interrupted_by_a_crash_is_not_accepted_after_its_time() {
     let (mut campus, store, _) = campus().await;
     let begun = Begun::of(&interrupted(&campus).await);
