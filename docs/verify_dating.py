@@ -31,7 +31,7 @@ def check_committed(parts, leaf, note, trust):
     check((entry["log"], entry["index"], entry["at"]) == (leaf["log"], named, accepted["committed_at"]),
           "committed.json is not the entry that the acceptance names")
     same = receipts.checkpoint_over(parts["committed.tlog-proof"], parts["committed.json"], entry)
-    check(same == note, "committed.tlog-proof is about another tree")
+    check(same == note, "committed.tlog-proof is about another tree than receipt.tlog-proof")
     say("entered", "entry %d, %s at %s, in the same tree" % (named, kind, entry["at"]))
     return check_dated(parts, entry["at"], value, trust)
 

@@ -21,6 +21,7 @@ import re
 import verify_dating
 import verify_files
 import verify_receipt as receipts
+from verify_files import Parts
 from verify_receipt import check, document, say, seconds, sha256
 
 # The files whose SHA-256 is in export.json; it is signed itself, and leaves.jsonl is the checkpoint's.
@@ -279,11 +280,13 @@ def verify(arguments):
         note = archive.read("checkpoint").decode()
         text = note.split("\n\n", 1)[0] + "\n"
         origin, size, root = text.splitlines()
-        key = receipts.verifier_key(keys["log"], 1)
-        check(origin == log == key[0], "the checkpoint is of another log")
-        key[2].verify(receipts.note_signature(note, key) or b"", text.encode())
-        witness = receipts.verifier_key(keys["witness"], 4)
+        Parts.last = "keys.json"
+        key, witness = receipts.verifier_key(keys["log"], 1), receipts.verifier_key(keys["witness"], 4)
         check(witness[0] == domain + "/witness/cuhk", "the witness's key has another name")
+        Parts.last = "checkpoint"
+        check(origin == log == key[0], "the checkpoint is of another log")
+        receipts.signed(key[2], receipts.note_signature(note, key) or b"", text.encode(),
+                        "the checkpoint is not signed by the log's key")
         wanted = [witness] + [receipts.verifier_key(one, 4) for one in arguments.witness]
         seen = receipts.witnesses(note, text, wanted, 0)
         check(len(seen) >= arguments.quorum,
@@ -299,8 +302,8 @@ def verify(arguments):
 
         with archive.open("leaves.jsonl") as lines:
             tree, accepted, closed, moments, back, detached, after, named = entries(lines, log)
-        check(str(tree.size) == size, "the checkpoint has %s entries, not %d" % (size, tree.size))
-        check(tree.root() == receipts.base64.b64decode(root), "the entries are not the checkpoint's")
+        check(str(tree.size) == size, "the checkpoint has %s entries, leaves.jsonl %d" % (size, tree.size))
+        check(tree.root() == receipts.base64.b64decode(root), "the entries in leaves.jsonl are not the checkpoint's")
         told = (head["entries"], head["accepted"], head["lost"])
         check(told == (tree.size, len(accepted), len(moments.lost)), "export.json says other numbers")
         # Builds of before 23 November 2026 named the end after such an entry: no forgery, but not believed.

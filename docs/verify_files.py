@@ -24,11 +24,13 @@ class Part(bytes):
 
 
 class Parts(dict):
-    """The files of a receipt; known is of which one something was asked last, and in which receipt of an archive."""
-    last, folder = "it", ""
+    """The files of a receipt; known is of which one something was asked last, in which receipt of an archive, and which
+    names a verdict may name."""
+    last, folder, names = "it", "", set()
 
     def __init__(self, found):
         super().__init__(found)
+        Parts.names |= set(found)
         for name in found:
             self[name] = part = Part(found[name])
             part.name = name
@@ -39,11 +41,13 @@ class Parts(dict):
 
     def are(self, expected, what):
         """These, and no others."""
+        Parts.names |= set(expected)
         missing, more = sorted(set(expected) - set(self)), sorted(set(self) - set(expected))
         check(not missing, "not the files of %s: %s is missing" % (what, ", ".join(missing)))
         check(not more, "not the files of %s: %s does not belong there" % (what, ", ".join(more)))
 
     def __missing__(self, name):
+        Parts.names.add(name)
         raise Wrong(name + " is missing")
 
 
@@ -53,10 +57,16 @@ class Archive(zipfile.ZipFile):
     def open(self, name, *arguments, **options):
         path = getattr(name, "filename", name)
         Parts.last, Parts.folder = path, path + ": " if path.endswith("/receipt.zip") else ""
+        Parts.names.add(path)
         try:
             return super().open(name, *arguments, **options)
         except KeyError:
             raise Wrong(path + " is missing") from None
+
+    def read(self, name, *arguments, **options):
+        part = Part(super().read(name, *arguments, **options))
+        part.name = getattr(name, "filename", name)
+        return part
 
 
 def check(truth, what):
@@ -84,6 +94,7 @@ def say(what, found):
 def verdict(verify, arguments, path):
     """Says the verdict. Exits with 1 unless it verifies, and with 2 if there is nothing to judge."""
     sys.stdout.reconfigure(errors="backslashreplace")
+    Parts.last = os.path.basename(path)
     try:
         open(path, "rb").close()
     except OSError as error:
@@ -94,14 +105,17 @@ def verdict(verify, arguments, path):
     except OtherFile as other:
         say("verdict", str(other))
     except Exception as error:
-        say("verdict", "it does NOT verify: " + Parts.folder + reason(error))
+        told = reason(error)
+        where = "" if told.startswith(Parts.folder) else Parts.folder
+        say("verdict", "it does NOT verify: " + where + told)
     raise SystemExit(1)
 
 
 def reason(error):
     """Why it fails, and in which file."""
     if isinstance(error, Wrong):
-        return str(error)
+        told = str(error)
+        return told if any(name in told for name in Parts.names) else "%s: %s" % (Parts.last, told)
     return "%s: %s" % (Parts.last, next(why for kind, why in REASONS if isinstance(error, kind)) % error)
 
 

@@ -93,7 +93,7 @@ class Trust:
         Parts.last = "cuhk-ca.pem"
         self.roots = x509.load_pem_x509_certificates(roots)
         for root in self.roots:
-            check(thumbprint(root) in trusted, "the root is %s" % thumbprint(root))
+            check(thumbprint(root) in trusted, "the root in cuhk-ca.pem is %s" % thumbprint(root))
             root.verify_directly_issued_by(root)
             say("root", "SHA-256 " + thumbprint(root))
         Parts.last = "crl.pem"
@@ -109,13 +109,13 @@ class Trust:
         """The same at the time of the cosignature, by lists of that time where the others had ended."""
         other = copy.copy(self)
         if later:
-            check(b"".join(LIST.findall(later)) == later, "what follows the accepted lists is not only lists")
+            check(b"".join(LIST.findall(later)) == later, "not only lists follow the accepted ones in crl.pem")
             other.lists = [x509.load_pem_x509_crl(one) for one in LIST.findall(later)]
             for one in other.lists:
                 check(one.last_update_utc <= utc(at + SKEW) and utc(at) < one.next_update_utc,
-                      "a later revocation list was not in force when CUHK saw it")
+                      "a later list in crl.pem was not in force when CUHK saw it")
                 check(any(one.issuer == c.subject and one.is_signature_valid(c.public_key()) for c in issuers),
-                      "a later revocation list was not signed by an issuer in it")
+                      "a later list in crl.pem was not signed by an issuer in it")
         if utc(at) < other.until():
             other.at = utc(at)
         return other
@@ -123,7 +123,7 @@ class Trust:
     def not_revoked(self, certificate, issuer):
         mine = [one for one in self.lists if one.issuer == issuer.subject
                 and one.is_signature_valid(issuer.public_key()) and self.at < one.next_update_utc]
-        check(mine, "no revocation list of %s in force" % issuer.subject.rfc4514_string())
+        check(mine, "no revocation list of %s in force in crl.pem" % issuer.subject.rfc4514_string())
         for one in mine:
             entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
             check(entry is None or entry.revocation_date_utc > self.at, "revoked: " + uri(certificate))
@@ -312,14 +312,17 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
     origin, size, _ = text.splitlines()
 
     keys = document(parts["keys.json"], "scb-log-keys")
-    check(keys["log"] + "\n" == parts["log.vkey"].decode(), "log.vkey is not endorsed")
-    check(keys["witness"] + "\n" == parts["witness.vkey"].decode(), "witness.vkey is not endorsed")
-    log, own = verifier_key(keys["log"], 1), verifier_key(keys["witness"], 4)
+    check(keys["log"] + "\n" == parts["log.vkey"].decode(), "log.vkey is not the key that keys.json names")
+    check(keys["witness"] + "\n" == parts["witness.vkey"].decode(), "witness.vkey is not the key that keys.json names")
+    Parts.last = "log.vkey"
+    log = verifier_key(keys["log"], 1)
     check(log[0] == origin, "the log's key has another name")
+    Parts.last = "witness.vkey"
+    own = verifier_key(keys["witness"], 4)
+    check(own[0] == leaf["log"].split("/")[0] + "/witness/cuhk", "the witness's key has another name")
     Parts.last = "receipt.tlog-proof"
     signed(log[2], note_signature(note, log) or b"", text.encode(),
            "receipt.tlog-proof: the checkpoint is not signed by the log's key")
-    check(own[0] == leaf["log"].split("/")[0] + "/witness/cuhk", "the witness's key has another name")
     wanted = [own] + [verifier_key(text, 4) for text in outside]
     seen = witnesses(note, text, wanted, seconds(leaf["at"]))
     check(len(seen) >= quorum, "%d of %d witnesses cosigned, %d must" % (len(seen), len(wanted), quorum))

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::archive::by_python;
 use crate::campus::{Campus, Ran, python, script};
 
 /// A receipt for two files; one has a name in Chinese.
@@ -22,15 +23,22 @@ fn receipt(campus: &Campus) -> (PathBuf, PathBuf) {
     (told["receipt"].as_str().unwrap().into(), work)
 }
 
-/// Makes the same ZIP file with a file of it empty, or without it.
+/// Makes the same ZIP file with a file of it empty, cut off, with other words in it, or without it.
 const ALTER: &str = "import sys, zipfile
-source, target, name, remove = sys.argv[1:]
+source, target, name, how = sys.argv[1:]
 with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, 'w') as new:
     for one in old.namelist():
+        data = old.read(one)
         if one != name:
-            new.writestr(one, old.read(one))
-        elif remove == 'empty':
+            new.writestr(one, data)
+        elif how == 'cut':
+            new.writestr(one, data[:-40])
+        elif how == 'empty':
             new.writestr(one, b'')
+        elif how != 'remove':
+            was, now = how.encode().split(b'>')
+            assert was in data, data
+            new.writestr(one, data.replace(was, now))
 ";
 
 /// Names that Python gives its own errors.
@@ -93,6 +101,17 @@ fn the_script_says_which_file_and_why_and_shows_names_as_they_are() {
             "empty",
             "receipt.tlog-proof: not in the form",
         ),
+        (
+            "log.vkey",
+            "+>-",
+            "log.vkey is not the key that keys.json names",
+        ),
+        (
+            "keys.json",
+            "\"service\">\"servant\"",
+            "keys.p7s is no signature of keys.json",
+        ),
+        ("crl.pem", "cut", "no revocation list of CN=root "),
     ] {
         let altered = altered(&receipt, (name, how)).unwrap();
         let refused = script(&campus, &altered).unwrap();
@@ -111,6 +130,78 @@ fn the_script_says_which_file_and_why_and_shows_names_as_they_are() {
             .contains("S-999.zip cannot be read: No such file")
     );
     assert!(!missing.stdout.contains("verdict"), "{missing:#?}");
+}
+
+/// Each alters a part of an archive; and what the verdict names.
+const OF_ARCHIVE: [(&str, &str, &str); 12] = [
+    ("keys.p7s", "empty", "keys.p7s: "),
+    ("keys.p7s", "cut", "keys.p7s: "),
+    ("export.p7s", "empty", "export.p7s: "),
+    ("export.p7s", "cut", "export.p7s: "),
+    ("export.p7s", "remove", "export.p7s is missing"),
+    (
+        "export.json",
+        "\"lost\":0>\"lost\":1",
+        "export.p7s is no signature of export.json",
+    ),
+    (
+        "leaves.jsonl",
+        "cut",
+        "leaves.jsonl: the last line is cut off",
+    ),
+    (
+        "leaves.jsonl",
+        "\"index\":1>\"index\":9",
+        "leaves.jsonl: entry 1",
+    ),
+    ("keys.json", "+>-", "keys.json: "),
+    ("checkpoint", "cut", "checkpoint"),
+    ("crl.pem", "empty", "in crl.pem"),
+    (
+        "submissions.csv",
+        "empty",
+        "submissions.csv is not what was exported",
+    ),
+];
+
+#[test]
+fn of_an_archive_the_script_says_which_of_its_files_as_well() {
+    let campus = Campus::sandbox();
+    let (receipt, _) = receipt(&campus);
+    let archive = receipt.with_file_name("lab.zip");
+    let write = [
+        "submissions",
+        "archive",
+        archive.to_str().unwrap(),
+        "--course",
+        "SANDBOX",
+        "--assignment",
+        "lab",
+    ];
+    campus.administer_blackboard(&write).succeeded();
+    let Some(whole) = by_python(&campus, &archive) else {
+        return;
+    };
+    whole.succeeded();
+    let refused = |file: &Path, why: &str| {
+        let refused = by_python(&campus, file).unwrap();
+        assert_eq!(refused.exit, Some(1), "{why}: {refused:#?}");
+        let verdict = refused.stdout.lines().last().unwrap();
+        assert!(verdict.contains("it does NOT verify: "), "{verdict}");
+        assert!(verdict.contains(why), "{why}: {verdict}");
+    };
+    for (name, how, why) in OF_ARCHIVE {
+        refused(&altered(&archive, (name, how)).unwrap(), why);
+    }
+    let number = "submissions/S-000001/receipt.zip";
+    let once = format!("verify: {number}: no ZIP file");
+    refused(&altered(&archive, (number, "empty")).unwrap(), &once);
+    let other = receipt.with_file_name("other.zip");
+    fs::write(&other, "not a ZIP file").unwrap();
+    refused(&other, "other.zip: no ZIP file");
+    let of_receipt = script(&campus, &other).unwrap();
+    let told = "it does NOT verify: other.zip: no ZIP file";
+    assert!(of_receipt.stdout.contains(told), "{of_receipt:#?}");
 }
 
 #[test]
