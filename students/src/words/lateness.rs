@@ -108,8 +108,12 @@ impl Words {
     pub(crate) fn will_be_late(self, each: &[MemberStanding]) -> String {
         let told = self.standings(each);
         match self.0 {
-            Language::English => format!("this is LATE by Blackboard's clock: {told}"),
-            Language::Chinese => format!("按 Blackboard 的時鐘，此為遲交：{told}"),
+            Language::English => format!(
+                "this is LATE by Blackboard's clock: {told}; if the very same is handed in already, that keeps its time"
+            ),
+            Language::Chinese => format!(
+                "按 Blackboard 的時鐘，此為遲交：{told}；若完全相同的檔案早已提交，則以當時為準"
+            ),
         }
     }
 
@@ -162,7 +166,7 @@ mod tests {
         assert!(told.starts_with("lateness late by 1 s, which costs 50 %; "));
         let told = words.will_be_late(&each(&[LATE, Standing::OnTime]));
         assert!(
-            told.ends_with("A late by 1 s, which costs 50 %; B on time"),
+            told.contains("A late by 1 s, which costs 50 %; B on time; if the very same"),
             "{told}"
         );
     }

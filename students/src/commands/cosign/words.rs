@@ -184,6 +184,20 @@ impl Words {
             (Language::Chinese, ProposalState::Declined) => "已被拒絕：沒有提交".to_owned(),
             (Language::English, ProposalState::Withdrawn) => "taken back: not handed in".to_owned(),
             (Language::Chinese, ProposalState::Withdrawn) => "已撤回：沒有提交".to_owned(),
+            (Language::English, ProposalState::Lapsed) if missing.is_empty() => {
+                match standing.files_at {
+                    Some(_) => "signed by all, and not completed in time: not handed in",
+                    None => "signed by all; its files did not come in time: not handed in",
+                }
+                .to_owned()
+            }
+            (Language::Chinese, ProposalState::Lapsed) if missing.is_empty() => {
+                match standing.files_at {
+                    Some(_) => "全組已簽署，但未能如期完成：沒有提交",
+                    None => "全組已簽署，但檔案未能如期送達：沒有提交",
+                }
+                .to_owned()
+            }
             (Language::English, ProposalState::Lapsed) => {
                 "not signed by everybody in time, or before another version was handed in: not \
                  handed in"
@@ -370,6 +384,25 @@ mod tests {
 
     fn told(words: Words, state: ProposalState, files_at: Option<u64>) -> String {
         words.recorded(&standing(state, files_at)).join("\n")
+    }
+
+    #[test]
+    fn who_has_signed_in_time_is_not_told_that_it_was_not_signed() {
+        for words in BOTH {
+            let state = |standing: &ProposalStanding| words.state(standing);
+            let mut lapsed = standing(ProposalState::Signed, None);
+            lapsed.state = ProposalState::Lapsed;
+            let without_files = state(&lapsed);
+            lapsed.files_at = Some(from_seconds(1_795_262_402));
+            let with_files = state(&lapsed);
+            lapsed.members[1].said = Said::Nothing;
+            let unsigned = state(&lapsed);
+            assert_ne!(without_files, with_files);
+            for told in [&without_files, &with_files] {
+                assert_ne!(*told, unsigned);
+                assert!(told.contains("signed by all") || told.contains("全組已簽署"));
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use scb_cli::{local_time, note, say};
 use scb_explain::Language;
+use scb_protocol::Refusal;
 use scb_protocol::client::{LeftOut, ToldProposal};
 use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::Label;
@@ -29,7 +30,8 @@ pub(super) fn ask(
     };
     for sid in group.ids() {
         let answer = engine.proposals(sid, observer)?;
-        for one in answer.left_out {
+        let meant = |one: &LeftOut| may_be_of(&one.why, (course.as_ref(), assignment.as_ref()));
+        for one in answer.left_out.into_iter().filter(meant) {
             let mut known = left_out.iter();
             if known.all(|known| known.submission != one.submission) {
                 left_out.push(one);
@@ -44,6 +46,16 @@ pub(super) fn ask(
         }
     }
     Ok((waiting, left_out))
+}
+
+/// Whether what is held back for this is of the assignment that is asked about, unless another one is named.
+fn may_be_of(why: &Refusal, (course, assignment): (Option<&Label>, Option<&Label>)) -> bool {
+    let named = why.params.get("assignment");
+    let Some((of, name)) = named.and_then(|named| named.split_once('/')) else {
+        return true;
+    };
+    course.is_none_or(|it| it.to_string() == of)
+        && assignment.is_none_or(|it| it.to_string() == name)
 }
 
 /// Those of which Blackboard shows nothing.
@@ -96,5 +108,28 @@ impl Words {
             Language::English => format!("{state}, until {until}: `student cosign`"),
             Language::Chinese => format!("{state}，至 {until} 止：`student cosign`"),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_protocol::{Code, Step};
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_back_of_another_assignment_is_not_said_of_this_one() {
+        let label = |text: &str| -> Label { text.parse().unwrap() };
+        let (course, lab, quiz) = (label("CSCI3150"), label("lab-1"), label("quiz"));
+        let refusal = |code| Refusal::new(code, Step::Six);
+        let altered = refusal(Code::RulesAltered).with("assignment", "CSCI3150/lab-1");
+        assert!(may_be_of(&altered, (None, None)));
+        assert!(may_be_of(&altered, (Some(&course), Some(&lab))));
+        assert!(!may_be_of(&altered, (Some(&course), Some(&quiz))));
+        assert!(!may_be_of(&altered, (Some(&label("CSCI1000")), None)));
+        // Of which assignment it is, is not told.
+        let damaged = refusal(Code::StoredDamaged);
+        assert!(may_be_of(&damaged, (Some(&course), Some(&quiz))));
     }
 }
