@@ -7,7 +7,8 @@ the system's own. `verify_receipt.py`, and what that needs, must be beside it.
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust. Says
 whether every submission of the assignment's log is in the archive, each as it was handed in, and
 whether more may have come later. Exit code: 0 if it verifies, 1 if not: the verdict says which file
-it fails of, and why; 2 if ARCHIVE cannot be read.
+it fails of, and why; 2 if nothing was judged: ARCHIVE cannot be read, ROOT is no fingerprint, or this
+Python lacks something (3.7 or newer, and `cryptography` 3.4 or newer).
 """
 
 import argparse
@@ -204,7 +205,7 @@ def entries(lines, log):
 def digest(archive, name):
     found, size = hashlib.sha256(), 0
     with archive.open(name) as file:
-        while block := file.read(1 << 20):
+        for block in iter(lambda: file.read(1 << 20), b""):
             found.update(block)
             size += len(block)
     return size, found.hexdigest()
@@ -356,7 +357,7 @@ def verify(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("archive")
-    parser.add_argument("root")
+    parser.add_argument("root", type=verify_files.fingerprints)
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--quorum", type=int, default=1, metavar="N")
     arguments = parser.parse_args()

@@ -1,13 +1,73 @@
-"""What is here beside what a receipt names: files by their hashes, folders by the names in them as well. And how the
-verdict is told: which file it fails of, and why. A part of `verify_receipt.py`, which must be beside it."""
+"""What is here beside what a receipt names: files by their hashes, folders by the names in them as well. How the
+verdict is told: which file it fails of, and why. And what versions of `cryptography` differ in: whoever checks has
+some version. A part of `verify_receipt.py`, which must be beside it."""
 
+import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import zipfile
+from datetime import timezone
 
-from cryptography.exceptions import InvalidSignature
+
+def unjudged(why):
+    """Nothing is said of the file, neither good nor bad, where the program cannot judge it."""
+    print("nothing was judged: %s; this needs Python 3.7 or newer and the package cryptography 3.4 or newer: "
+          "python3 -m pip install --upgrade cryptography" % why, file=sys.stderr)
+    raise SystemExit(2)
+
+
+if sys.version_info < (3, 7):
+    unjudged("this is Python %d.%d" % sys.version_info[:2])
+try:
+    import cryptography
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+except ImportError as lacking:
+    unjudged("Python says: %s" % lacking)
+if [int(part) for part in re.findall("[0-9]+", cryptography.__version__)[:2]] < [3, 4]:
+    unjudged("this is cryptography " + cryptography.__version__)
+
+CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
+ROOT = re.compile("[0-9a-f]{64}|([0-9a-f]{2}:){31}[0-9a-f]{2}", re.I)
+OF_JSON = re.compile("'(str|int|float|bool|list|dict|NoneType)' object")
+
+
+def certificates(pem):
+    """Before 39 only one at a time is read."""
+    found = CERTIFICATE.findall(pem)
+    check(found, Parts.last + ": no certificate is in it")
+    return [x509.load_pem_x509_certificate(one + b"\n") for one in found]
+
+
+def time_of(of, what):
+    """When a certificate begins or ends, or a list, or when something was revoked: before 42 it had no zone."""
+    if hasattr(of, what + "_utc"):
+        return getattr(of, what + "_utc")
+    found = getattr(of, what)
+    return found and found.replace(tzinfo=timezone.utc)
+
+
+def issued_by(certificate, issuer):
+    """By name and signature. Before 40 that was for the caller to do."""
+    if hasattr(certificate, "verify_directly_issued_by"):
+        return certificate.verify_directly_issued_by(issuer)
+    key = issuer.public_key()
+    if certificate.issuer != issuer.subject or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError("another issuer, or another kind of key")
+    key.verify(certificate.signature, certificate.tbs_certificate_bytes,
+               ec.ECDSA(certificate.signature_hash_algorithm))
+
+
+def fingerprints(text):
+    """As it was given, if it is one, or several: whoever mistypes it learns nothing of the file."""
+    if not all(ROOT.fullmatch(one) for one in text.split(",")):
+        raise argparse.ArgumentTypeError("%r is no SHA-256 fingerprint: 64 hexadecimal digits, with or without a "
+                                         "colon between each two" % text)
+    return text
 
 
 class Wrong(Exception):
@@ -105,10 +165,19 @@ def verdict(verify, arguments, path):
     except OtherFile as other:
         say("verdict", str(other))
     except Exception as error:
+        if is_of_here(error):
+            unjudged("Python says: %s: %s" % (type(error).__name__, error))
         told = reason(error)
         where = "" if told.startswith(Parts.folder) else Parts.folder
         say("verdict", "it does NOT verify: " + where + told)
     raise SystemExit(1)
+
+
+def is_of_here(error):
+    """Whether this Python lacks something. A value in the file, too, may be none that has what is asked of it."""
+    if isinstance(error, AttributeError):
+        return not OF_JSON.match(str(error))
+    return isinstance(error, (ImportError, NameError, MemoryError, UnsupportedAlgorithm))
 
 
 def reason(error):
@@ -181,6 +250,6 @@ def within(folder):
 def sha256(path):
     found = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
+        for block in iter(lambda: file.read(1 << 20), b""):
             found.update(block)
     return found.hexdigest()

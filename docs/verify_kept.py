@@ -52,7 +52,7 @@ def verify(arguments, parts, leaf):
 def known(pem, root):
     """Of the roots that counted for the members then, those that the verifier knows; and what it knows."""
     trusted = root.replace(":", "").lower().split(",")
-    roots = receipts.x509.load_pem_x509_certificates(pem)
+    roots = receipts.certificates(pem)
     ours = [one for one in roots if receipts.thumbprint(one) in trusted] or roots
     return b"".join(one.public_bytes(receipts.Encoding.PEM) for one in ours), trusted
 

@@ -10,7 +10,8 @@ a comma between, for a receipt of the time in which one root took the place of a
 RECEIPT may be any file that members keep: of a statement that was recorded, of a refusal, of rules, as well.
 Prints a line for each thing that was found in order, and the verdict last: which file it fails of, and
 why. Exit code: 0 if it verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the
-verdict says which; 2 if RECEIPT cannot be read.
+verdict says which; 2 if nothing was judged: RECEIPT cannot be read, ROOT is no fingerprint, or this Python
+lacks something (3.7 or newer, and `cryptography` 3.4 or newer).
 """
 
 import argparse
@@ -23,14 +24,14 @@ import sys
 import zipfile
 from datetime import datetime, timedelta, timezone
 
+import verify_files  # First: it says what is lacking.
+from verify_files import OtherFile, Parts, certificates, check, issued_by, say, signed, time_of
+
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-
-import verify_files
-from verify_files import OtherFile, Parts, check, say, signed
 
 SERVER, CLIENT, DOCUMENT = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.36"
 LIST = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----\n", re.S)
@@ -91,19 +92,19 @@ class Trust:
 
     def __init__(self, roots, lists, at, trusted):
         Parts.last = "cuhk-ca.pem"
-        self.roots = x509.load_pem_x509_certificates(roots)
+        self.roots = certificates(roots)
         for root in self.roots:
             check(thumbprint(root) in trusted, "the root in cuhk-ca.pem is %s" % thumbprint(root))
-            root.verify_directly_issued_by(root)
+            issued_by(root, root)
             say("root", "SHA-256 " + thumbprint(root))
         Parts.last = "crl.pem"
         self.lists, self.at = [x509.load_pem_x509_crl(one) for one in LIST.findall(lists)], utc(at)
         for one in self.lists:
-            check(one.last_update_utc <= utc(at + SKEW), "a revocation list is of later")
+            check(time_of(one, "last_update") <= utc(at + SKEW), "a revocation list is of later")
 
     def until(self):
         """The end of the lists."""
-        return min((one.next_update_utc for one in self.lists), default=utc(0))
+        return min((time_of(one, "next_update") for one in self.lists), default=utc(0))
 
     def then(self, at, later, issuers):
         """The same at the time of the cosignature, by lists of that time where the others had ended."""
@@ -112,7 +113,7 @@ class Trust:
             check(b"".join(LIST.findall(later)) == later, "not only lists follow the accepted ones in crl.pem")
             other.lists = [x509.load_pem_x509_crl(one) for one in LIST.findall(later)]
             for one in other.lists:
-                check(one.last_update_utc <= utc(at + SKEW) and utc(at) < one.next_update_utc,
+                check(time_of(one, "last_update") <= utc(at + SKEW) and utc(at) < time_of(one, "next_update"),
                       "a later list in crl.pem was not in force when CUHK saw it")
                 check(any(one.issuer == c.subject and one.is_signature_valid(c.public_key()) for c in issuers),
                       "a later list in crl.pem was not signed by an issuer in it")
@@ -122,11 +123,11 @@ class Trust:
 
     def not_revoked(self, certificate, issuer):
         mine = [one for one in self.lists if one.issuer == issuer.subject
-                and one.is_signature_valid(issuer.public_key()) and self.at < one.next_update_utc]
+                and one.is_signature_valid(issuer.public_key()) and self.at < time_of(one, "next_update")]
         check(mine, "no revocation list of %s in force in crl.pem" % issuer.subject.rfc4514_string())
         for one in mine:
             entry = one.get_revoked_certificate_by_serial_number(certificate.serial_number)
-            check(entry is None or entry.revocation_date_utc > self.at, "revoked: " + uri(certificate))
+            check(entry is None or time_of(entry, "revocation_date") > self.at, "revoked: " + uri(certificate))
 
     def chain(self, leaf, others, kind):
         """Leaf, issuing authority, root: names, signatures, times, uses, revocation."""
@@ -141,9 +142,10 @@ class Trust:
         check(usages(issuer) == {CLIENT, DOCUMENT} | (set() if students else {SERVER}), "issuer of " + name)
         check(usages(leaf) == kind, "key usage of " + name)
         for certificate, above in ((leaf, issuer), (issuer, root), (root, None)):
-            check(certificate.not_valid_before_utc <= self.at <= certificate.not_valid_after_utc,
+            check(time_of(certificate, "not_valid_before") <= self.at <= time_of(certificate, "not_valid_after"),
                   "not in force: " + name)
-            check(isinstance(certificate.public_key().curve, ec.SECP256R1), "not P-256")
+            key = certificate.public_key()
+            check(isinstance(getattr(key, "curve", None), ec.SECP256R1), "not P-256")
             basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
             check(basic.critical and basic.value.ca == (certificate is not leaf), "constraints")
             if above:
@@ -153,7 +155,7 @@ class Trust:
 
 def signed_by(certificate, issuer):
     try:
-        certificate.verify_directly_issued_by(issuer)
+        issued_by(certificate, issuer)
         return True
     except (ValueError, TypeError, InvalidSignature):
         return False
@@ -330,12 +332,12 @@ def check_log(parts, leaf, service, trust, later, outside, quorum):
 
     (signer,), others = cms(parts["keys.p7s"], parts["keys.json"])
     issuers = trust.roots + others
-    issuers += x509.load_pem_x509_certificates(parts["chains.pem"]) if "chains.pem" in parts else []
+    issuers += certificates(parts["chains.pem"]) if "chains.pem" in parts else []
     then = trust.then(time, later, issuers)
     check(then.chain(signer, others, {DOCUMENT}).endswith("/service/cuhk"), "who endorsed the keys")
     check(keys["service"] == service, "keys of another service")
     issued, skew = utc(seconds(keys["issued_at"])), timedelta(seconds=SKEW)
-    check(signer.not_valid_before_utc - skew <= issued <= signer.not_valid_after_utc + skew,
+    check(time_of(signer, "not_valid_before") - skew <= issued <= time_of(signer, "not_valid_after") + skew,
           "time of the endorsement")
     say("endorsed", "the keys of log and witness, by %s" % uri(signer))
     say("logged", "entry %d of %s, in a tree of %s" % (leaf["index"], origin, size))
@@ -470,7 +472,7 @@ def compare(paths, statement):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("receipt")
-    parser.add_argument("root")
+    parser.add_argument("root", type=verify_files.fingerprints)
     parser.add_argument("file", nargs="*")
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--quorum", type=int, default=1, metavar="N")

@@ -8,6 +8,7 @@ mod by_hand;
 mod faults;
 mod judge;
 mod monitored;
+mod pythons;
 mod server;
 
 use std::ffi::OsStr;
@@ -23,6 +24,7 @@ pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python, python_with, refuses_altered, script};
 pub use monitored::{get, monitor, wait_for};
+pub use pythons::pythons;
 pub use server::Server;
 
 /// The sample IDs of a sandbox.

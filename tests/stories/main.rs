@@ -64,6 +64,7 @@ mod passphrases;
 mod pruning;
 mod publication;
 mod put_back;
+mod pythons;
 mod reading;
 mod refusals;
 mod rejections;
