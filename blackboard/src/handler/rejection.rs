@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection, RejectionRecord};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 20] = [
+const DECISIONS: [Code; 21] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -38,6 +38,7 @@ const DECISIONS: [Code; 20] = [
     Code::TooManyUploads,
     Code::TooManyVersions,
     Code::UploadExpired,
+    Code::LogClosed,
     Code::StudentInactive,
     Code::CertificateRevoked,
 ];

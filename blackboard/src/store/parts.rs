@@ -11,7 +11,7 @@ use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
-use super::{Error, Place, Store, Summary, assignments, courses, extensions, rows};
+use super::{Error, Place, Store, Summary, assignments, courses, extensions, proposals, rows};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub(crate) struct Proposed {
     pub(crate) waiting_for: Vec<StudentId>,
     /// Until when they may come.
     pub(crate) until: UnixTime,
+    /// What is stored of it is not what the log says: whoever has not signed it cannot.
+    pub(crate) altered: bool,
 }
 
 impl Proposed {
@@ -225,7 +227,7 @@ fn part(
 fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {
     let sql = format!(
         "SELECT waits_until, group_concat(sid, char(10)), \
-         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, char(10)), '') \
+         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, char(10)), ''), submission \
          FROM proposals JOIN cosigners USING (submission) \
          WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL AND {UNANSWERED} \
          GROUP BY submission ORDER BY proposed_at"
@@ -236,13 +238,14 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
             row.get::<_, i64>(0)?,
             row.get::<_, String>(1)?,
             row.get::<_, String>(2)?,
+            row.get::<_, [u8; 16]>(3)?,
         ))
     })?;
     let sids = |text: &str| -> Vec<StudentId> { readable(text.split('\n'), place).collect() };
     let assignment = assignments::require(connection, place)?;
     let mut found = AllProposed::default();
     for row in rows {
-        let (until, members, missing) = row?;
+        let (until, members, missing, submission) = row?;
         let mut waiting_for = sids(&missing);
         waiting_for.sort();
         let members = sids(&members);
@@ -253,7 +256,11 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
             true => &mut found.over,
             false => &mut found.waits,
         };
-        let proposed = Proposed { waiting_for, until };
+        let proposed = Proposed {
+            waiting_for,
+            until,
+            altered: proposals::is_damaged(connection, submission)?,
+        };
         for sid in members {
             let own: Option<&Proposed> = theirs.get(&sid);
             if proposed.is_signed_by(&sid) || own.is_none_or(|own| !own.is_signed_by(&sid)) {

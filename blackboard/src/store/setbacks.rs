@@ -27,17 +27,25 @@ pub(crate) struct Setback {
     pub(crate) by: Vec<StudentId>,
     /// Who had not signed a proposal when its time was over.
     pub(crate) missing: Vec<StudentId>,
+    /// Nobody could sign it any more, as what is stored of it was altered.
+    pub(crate) altered: bool,
 }
 
 impl Setback {
-    /// What nobody can sign any more, before that is entered.
+    /// What nobody can sign any more, before that is entered. Of what was altered nobody is told that he has not
+    /// signed it: he was not let.
     pub(crate) fn over(proposed: &Proposed) -> Self {
+        let missing = match proposed.altered {
+            true => Vec::new(),
+            false => proposed.waiting_for.clone(),
+        };
         Self {
             at: proposed.until,
             kind: "lapsed",
             code: None,
             by: Vec::new(),
-            missing: proposed.waiting_for.clone(),
+            missing,
+            altered: proposed.altered,
         }
     }
 
@@ -115,6 +123,7 @@ fn setbacks(
             code: None,
             by: Vec::new(),
             missing: Vec::new(),
+            altered: false,
         };
         let members = match &leaf.entry {
             Entry::Refused(refused) => {

@@ -171,6 +171,7 @@ impl<'a> Overview<'a> {
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
             is_named: named.is_some() && proposed.is_none(),
+            is_altered: proposed.is_some_and(|one| one.altered),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
             extended_to: extended_to.map(rfc3339),
             on_class_list: listed,
@@ -257,6 +258,9 @@ pub(crate) struct Line {
     /// Others have named him in what waits for signatures, and he has not signed it.
     #[serde(rename = "named_by_others", skip_serializing_if = "is_false")]
     pub(crate) is_named: bool,
+    /// What waits for signatures cannot be signed, as what is stored of it was altered.
+    #[serde(rename = "proposal_altered", skip_serializing_if = "is_false")]
+    is_altered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,6 +319,9 @@ pub(crate) struct Failed {
     /// Who had not signed one when its time was over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<StudentId>,
+    /// Nobody could sign it any more, as what is stored of it was altered.
+    #[serde(skip_serializing_if = "is_false")]
+    altered: bool,
 }
 
 impl Failed {
@@ -325,6 +332,7 @@ impl Failed {
             code: setback.code.clone(),
             by: setback.by.clone(),
             missing: setback.missing.clone(),
+            altered: setback.altered,
         }
     }
 }

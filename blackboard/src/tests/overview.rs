@@ -190,6 +190,42 @@ async fn for_whose_signature_somebody_waited_is_told_after_the_close_before_and_
 }
 
 #[tokio::test]
+async fn nobody_is_said_not_to_have_signed_what_was_altered() {
+    let campus = Campus::open().await;
+    let closed = from_seconds(campus.certs.now().as_secs() + 100);
+    let change = move |mut terms: scb_protocol::rules::Terms| {
+        terms.due = Some(closed);
+        terms.check()
+    };
+    let here = desk(&campus, 0);
+    here.store
+        .change_assignment(here.place(&which()), change, here.now)
+        .unwrap();
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    connection
+        .execute_batch("UPDATE proposals SET statement = x'00'")
+        .unwrap();
+    let refused = b.sign(&work).await.unwrap_err();
+    assert_eq!(refused.code, scb_protocol::Code::StoredDamaged);
+    let remarks = |later| -> Vec<_> { lines(&desk(&campus, later)).iter().map(remarked).collect() };
+    let waits = remarks(0);
+    assert!(waits[0].contains("waiting for the signature of 1155000002"));
+    assert!(
+        waits[0].contains("ALTERED (`blackboard fsck`)"),
+        "{waits:?}"
+    );
+    let at = scb_cli::local_time(closed);
+    let told = format!(
+        "waited until {at} for signatures that nobody could make: what is stored of it was ALTERED (`blackboard fsck`)"
+    );
+    assert_eq!(remarks(200), [told.clone(), told]);
+    assert_eq!(failed(&desk(&campus, 200))[1][3], json!(null));
+}
+
+#[tokio::test]
 async fn who_is_merely_named_by_others_is_missing_and_that_hides_nothing_of_his_own() {
     let campus = Campus::open().await;
     let due = campus.certs.now().as_secs() + 60;

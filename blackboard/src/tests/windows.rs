@@ -134,17 +134,19 @@ async fn nothing_is_accepted_after_the_log_was_closed_until_it_is_opened_again()
     // All came in time, and is not stored when nobody waits for it any longer.
     let seen = closing_meanwhile(&campus, &place, HOUR + STORES + 1);
     let refused = group.bring(begun).await.unwrap_err();
-    assert_eq!(refused.code, Code::Internal, "it is not his fault");
+    assert_eq!(refused.code, Code::LogClosed, "it is not his fault");
+    assert!(refused.rejection.is_some(), "he can show that");
     at_once(&campus);
     {
         let seen = seen.lock().unwrap();
         assert!(matches!(seen[..], [Closing::Closed(_)]), "{seen:?}");
     }
     assert_eq!(campus.submissions(), []);
-    assert_eq!(logged(&campus)[2..], ["committed", "closed"]);
+    let said = ["committed", "closed", "refused"];
+    assert_eq!(logged(&campus)[2..], said);
     due(&campus, &store, HOUR);
     campus.three().hand_in().await.unwrap();
-    let expected = ["committed", "closed", "rules", "committed", "accepted"];
+    let expected = [&said[..], &["rules", "committed", "accepted"]].concat();
     assert_eq!(logged(&campus)[2..], expected);
 }
 

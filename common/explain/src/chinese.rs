@@ -204,7 +204,14 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "關閉已連線而沒有使用的程式，再執行一次指令；沒有人會被鎖在外面",
         ),
         Code::TooManyQuestions => ("同一連線上的查詢過多，連線已關閉", "再執行一次指令"),
-        Code::UploadExpired => ("此提交的檔案上載時限已過", "重新提交；時間以此刻為準"),
+        Code::UploadExpired => (
+            "此提交的檔案上載時限已過",
+            "若作業仍接受提交（`student assignments`），重新提交；時間以此刻為準",
+        ),
+        Code::LogClosed => (
+            "按時簽署的提交尚未儲存妥當，作業已經關閉",
+            "向老師出示此訊息並申請延期：遲了並非你的過失；獲准後再執行同一指令",
+        ),
         Code::TooManyVersions => (
             "這些組員就此作業提交的版本已達上限",
             "已提交的全部有效，計分的版本不變：`student history`；如須更換，請向老師查詢",

@@ -258,7 +258,10 @@ codes! {
         "run the command again";
     UploadExpired = "upload_expired", EXIT_REFUSED, 410,
         "the time in which this submission's files might come is over",
-        "hand in again: it is a new submission, with the time of now";
+        "hand in again, if the assignment still takes work (`student assignments`): it is a new submission, with the time of now";
+    LogClosed = "log_closed", EXIT_REFUSED, 409,
+        "the assignment was closed before what was signed in time had been stored",
+        "ask your teacher for an extension, and show this: that it is late is not your doing. Once you have it, run the same command again";
     TooManyUploads = "too_many_uploads", EXIT_REFUSED, 429,
         "too much of what this student has signed has not come yet",
         "finish what was interrupted: run its command again; or give it up: `student history` shows its ID, `student withdraw ID` gives it up";

@@ -14,6 +14,10 @@ pub(in crate::store) fn told(error: Error) -> Result<Refusal, Error> {
         Error::NotAdmitted(refusal) => *refusal,
         Error::Conflict { .. } => refuse(Code::SubmissionConflict),
         Error::UploadExpired { .. } => refuse(Code::UploadExpired),
+        Error::LogClosed { .. } => {
+            tracing::error!("{error}");
+            refuse(Code::LogClosed)
+        }
         Error::NoProposal { .. } => refuse(Code::SubmissionUnknown),
         Error::NotAllHere { sid } => refuse(Code::NotAllMembers).about(&sid),
         Error::ProposalEnded { state, .. } => refuse(Code::ProposalEnded).with("state", state),

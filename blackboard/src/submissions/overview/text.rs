@@ -124,6 +124,9 @@ fn remarks(line: &Line) -> Vec<String> {
             local(until)
         ));
     }
+    if line.is_altered {
+        remarks.push(format!("nobody can sign that now: {ALTERED}"));
+    }
     if line.is_named {
         remarks.push("others named him in what he has not signed".to_owned());
     }
@@ -144,6 +147,9 @@ fn remarks(line: &Line) -> Vec<String> {
     remarks
 }
 
+/// Why nobody is to blame.
+const ALTERED: &str = "what is stored of it was ALTERED (`blackboard fsck`)";
+
 /// What came to nothing for this student, when, and by whom.
 fn setback(failed: &Failed, own: &StudentId) -> String {
     let joined = |sids: &[StudentId]| {
@@ -156,6 +162,9 @@ fn setback(failed: &Failed, own: &StudentId) -> String {
         ("refused", Some(code)) => format!("last REFUSED on {at} ({code})"),
         ("declined", _) => format!("{by} declined to sign on {at}"),
         ("withdrawn", _) => format!("{by} withdrew a signature on {at}"),
+        _ if failed.altered => {
+            format!("waited until {at} for signatures that nobody could make: {ALTERED}")
+        }
         _ if failed.missing.contains(own) => {
             format!("had not signed what others proposed when its time was over, on {at}")
         }

@@ -55,7 +55,7 @@ const OF_CUHK: [Code; 27] = [
 ];
 
 /// About members, statements, files and receipts.
-const OF_BLACKBOARD: [Code; 41] = [
+const OF_BLACKBOARD: [Code; 42] = [
     Code::FirstMember,
     Code::MemberMismatch,
     Code::TokenInvalid,
@@ -83,6 +83,7 @@ const OF_BLACKBOARD: [Code; 41] = [
     Code::ContentTooLarge,
     Code::TooManyQuestions,
     Code::UploadExpired,
+    Code::LogClosed,
     Code::TooManyUploads,
     Code::TooManyVersions,
     Code::SubmissionUnknown,
