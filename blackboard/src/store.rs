@@ -144,8 +144,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens `HOME/blackboard.db`, or creates it in a home that has never served. Many may have it
-    /// open at once.
+    /// Opens `HOME/blackboard.db`, or creates it in a home that has never served. Many may have it open at once.
     ///
     /// # Errors
     ///
