@@ -19,7 +19,7 @@ impl Register {
     /// [`Error::Storage`].
     pub(crate) fn put_right_what_is_over(&self) -> Result<(), Error> {
         let database = &self.store().database;
-        let over = database.read_blocking(|connection| rows::over(connection))?;
+        let over = database.read_blocking(rows::over)?;
         for some in over.chunks(AT_ONCE) {
             let some = some.to_vec();
             database.write_blocking(move |transaction| {
