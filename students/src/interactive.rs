@@ -327,9 +327,8 @@ impl Session<'_> {
 
     /// `--report`, else what is typed, until it can be read; none if input ended.
     fn ask_report(&self) -> Result<Option<Selection>, Error> {
-        let most = self.prepared.engine.setup.max_bytes();
         let sandboxed = self.prepared.sandboxed(&self.group);
-        let select = |paths: &[PathBuf]| Selection::choose(paths, sandboxed)?.at_most(most);
+        let select = |paths: &[PathBuf]| Selection::choose(paths, sandboxed);
         if self.common.report.is_some() {
             return select(self.common.report.as_slice()).map(Some);
         }

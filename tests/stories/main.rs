@@ -83,6 +83,7 @@ mod systemd;
 mod teacher;
 mod teaching;
 mod uncertified;
+mod unread;
 mod untouched;
 mod waiting;
 mod withdrawal;

@@ -164,7 +164,6 @@ fn job(
     // Before anything is changed: an address that is missing is missing later as well.
     prepared.engine.setup.blackboard()?;
     let chosen = Selection::choose(paths, prepared.sandboxed(group))?;
-    let chosen = chosen.at_most(prepared.engine.setup.max_bytes())?;
     let words = Words::of(common.explain.language.language());
     let chosen = if_keys.check(chosen, (&prepared.engine.setup.home, words))?;
     let mut show = Show::new(common);

@@ -7,7 +7,7 @@ use scb_cli::local_moments;
 use scb_protocol::client::{Member, Session};
 use scb_protocol::grade::VerifiedGrade;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
-use scb_protocol::rules::{check_size, within};
+use scb_protocol::rules::within;
 use scb_protocol::server::MAX_QUESTIONS;
 use scb_protocol::statement::Label;
 use scb_protocol::{Code, Fact, Refusal, Step};
@@ -313,7 +313,8 @@ fn chosen(one: &ListedAssignment, now: UnixTime) -> Fact {
 impl Engine {
     /// Asks Blackboard whether the assignment is open and takes files of these names and sizes, where
     /// reading them would take longer than asking. What was interrupted goes on whatever the rules are now.
-    /// Whoever cannot be asked will say so when the files are handed in.
+    /// Whoever cannot be asked will say so when the files are handed in. What is more than it took when it
+    /// was last asked is refused by nobody but itself, and not read before it was asked again.
     ///
     /// # Errors
     ///
@@ -326,14 +327,16 @@ impl Engine {
         (course, assignment): (Option<&Label>, Option<&Label>),
     ) -> Result<(), Error> {
         let pending = pending::list(&self.setup.home)?;
-        if !chosen.is_large() || pending.iter().any(|one| chosen.may_be_that_of(one)) {
+        let is_too_large = chosen.check_size(self.setup.max_bytes()).is_err();
+        let is_read_fast = !chosen.is_large() && !is_too_large;
+        if is_read_fast || pending.iter().any(|one| chosen.may_be_that_of(one)) {
             return Ok(());
         }
         let told = match self.assignments(group, course.cloned(), &mut |_| {}) {
-            Err(Error::Refused(_)) => return Ok(()),
+            Err(Error::Refused(_)) if !is_too_large => return Ok(()),
             told => told?,
         };
-        check_size(chosen.files(), self.setup.max_bytes().unwrap_or(u64::MAX))?;
+        chosen.check_size(self.setup.max_bytes())?;
         if let Some(place) = course.cloned().zip(assignment.cloned()) {
             told.check_told(&place)?;
         }

@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use scb_certs::StudentId;
+use scb_protocol::Refusal;
 use scb_protocol::rules::check_size;
 use scb_protocol::statement::{FileEntry, FilePath, Files, Statement};
 
@@ -123,14 +124,13 @@ impl Selection {
         self.0.iter().map(|file| (&file.name, file.size))
     }
 
-    /// The same, unless it has more bytes than this.
+    /// Whether it has at most so many bytes.
     ///
     /// # Errors
     ///
     /// `content_too_large`.
-    pub(crate) fn at_most(self, bytes: Option<u64>) -> Result<Self, Error> {
-        check_size(self.files(), bytes.unwrap_or(u64::MAX))?;
-        Ok(self)
+    pub(crate) fn check_size(&self, most: Option<u64>) -> Result<(), Refusal> {
+        check_size(self.files(), most.unwrap_or(u64::MAX))
     }
 
     /// Whether it takes a while to read all of it.
@@ -275,14 +275,14 @@ mod tests {
         let paths = [sparse("one.iso", 20 << 30), sparse("two.iso", 7)];
         let select = |paths: &[PathBuf]| Selection::find(paths).unwrap();
         assert!(select(&paths).is_large() && !select(&paths[1..]).is_large());
-        let Err(Error::Refused(refusal)) = select(&paths[..1]).at_most(Some(1 << 29)) else {
+        let Err(refusal) = select(&paths[..1]).check_size(Some(1 << 29)) else {
             panic!("taken");
         };
         assert_eq!(refusal.code, Code::ContentTooLarge);
         assert_eq!(refusal.params["file"], "one.iso");
         assert_eq!(refusal.params["bytes"], (20_u64 << 30).to_string());
         assert_eq!(refusal.params["limit"], "536870912");
-        let Err(Error::Refused(refusal)) = select(&paths).at_most(Some(20 << 30)) else {
+        let Err(refusal) = select(&paths).check_size(Some(20 << 30)) else {
             panic!("taken");
         };
         assert_eq!(
@@ -292,8 +292,8 @@ mod tests {
             ),
             ("2", "21474836480")
         );
-        select(&paths).at_most(Some((20 << 30) + 7)).unwrap();
-        select(&paths).at_most(None).unwrap();
+        select(&paths).check_size(Some((20 << 30) + 7)).unwrap();
+        select(&paths).check_size(None).unwrap();
     }
 
     #[test]
