@@ -24,6 +24,7 @@ mod renewal;
 mod replaced;
 mod resumption;
 mod revocation;
+mod same;
 mod skew;
 mod tokens;
 mod wire;
@@ -358,7 +359,7 @@ impl Engine {
                         aged = true;
                     }
                     // A server may show a root that CUHK has announced since this home last asked.
-                    Err(error) if !doubted && is_about_roots(&error) => {
+                    Err(error) if !doubted && links::is_about_roots(&error) => {
                         doubted = true;
                         match links::refresh_roots(setup, clock).await {
                             Ok(true) => {}
@@ -426,13 +427,17 @@ impl Engine {
         mut hand_in: HandIn<'_>,
         observer: &mut Observer<'_>,
     ) -> Result<HandedIn, Error> {
-        let mut resumption = Resumption::new(self.patience);
+        let (mut resumption, mut has_waited) = (Resumption::new(self.patience), false);
         let handed_in = self.session(
             group.ids(),
             observer,
             async |setup, clock, members, observer| loop {
                 match attempt(setup, clock, members, &mut hand_in, observer).await {
                     Ok(kept) => return Ok(kept),
+                    Err(Error::OnItsWay { pending }) if !has_waited => {
+                        has_waited = true;
+                        same::wait_for(setup, &pending).await?;
+                    }
                     Err(error) => resumption.wait(error, hand_in.there, observer).await?,
                 }
             },
@@ -449,17 +454,6 @@ impl Engine {
 /// So many who came for a certificate have one.
 pub(crate) fn already_certified(certificates: usize) -> Event {
     Event::new(Step::One, Fact::AlreadyCertified { certificates })
-}
-
-/// Whether it may be that the server is under a root that is not known here yet.
-fn is_about_roots(error: &Error) -> bool {
-    let codes = [
-        Code::ServerIdentity,
-        Code::TokenInvalid,
-        Code::VerificationInvalid,
-        Code::ReceiptInvalid,
-    ];
-    matches!(error, Error::Refused(refusal) if codes.contains(&refusal.code))
 }
 
 /// Steps 3 to 6 once. Whatever was sent is sent again as it was: same keys, same submission.

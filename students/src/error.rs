@@ -438,6 +438,12 @@ pub enum Error {
         /// The home.
         dir: PathBuf,
     },
+    /// Another `student` sends the same hand-in.
+    #[error("another `student` sends this very hand-in now")]
+    OnItsWay {
+        /// What was signed.
+        pending: PathBuf,
+    },
     /// The runtime or another part of this machine failed.
     #[error("cannot {action}")]
     System {

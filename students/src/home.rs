@@ -11,13 +11,14 @@
 //! HOME/receipts/            S-000001.zip, …
 //! HOME/log.json             CUHK's issuance log as it was seen last
 //! HOME/shown.json           what was shown of proposals before anybody signed them
-//! HOME/lock                 held while something is being changed
+//! HOME/lock                 held while something is being changed; not while files are on their way
 //! ```
 
+mod lock;
+
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scb_certs::{Certificate, StudentId, all_from_pem};
 use scb_cli::{
@@ -26,15 +27,14 @@ use scb_cli::{
 };
 use scb_protocol::{SignedBundle, VerifiedBundle};
 
+use self::lock::Held;
+pub use self::lock::HomeLock;
 use crate::{Config, Error};
 
 /// Largest root certificate file, in bytes.
 const ROOT_LIMIT: u64 = 64 * 1024;
 /// How old the trust bundle may be before CUHK is asked for it again: a day.
 const BUNDLE_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long to wait for another `student` in the same home, and how often to look.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The directory with one person's or one group's keys and records.
 #[derive(Clone, Debug)]
@@ -42,6 +42,7 @@ pub struct StudentHome {
     home: Home,
     /// Whether nothing is written down, because nothing can be.
     looks_only: bool,
+    held: Held,
 }
 
 impl StudentHome {
@@ -60,6 +61,7 @@ impl StudentHome {
         Ok(Self {
             home,
             looks_only: false,
+            held: Held::default(),
         })
     }
 
@@ -230,41 +232,6 @@ impl StudentHome {
         let pem: String = roots.iter().map(Certificate::to_pem).collect();
         Ok(write_atomic(&self.home.path(ROOTS), pem.as_bytes(), 0o644)?)
     }
-
-    /// Waits until no other `student` changes this home, and keeps others out while the
-    /// answer lives. Where nothing can be written there is nothing to wait for.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::HomeBusy`] after half a minute, [`Error::Cli`].
-    pub fn lock(&self) -> Result<HomeLock, Error> {
-        if self.looks_only {
-            return Ok(HomeLock { _file: None });
-        }
-        let path = self.home.path("lock");
-        let file = lock_options().open(&path);
-        let file = file.map_err(Error::file("open", &path))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(HomeLock { _file: Some(file) }),
-                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                    return Err(Error::HomeBusy {
-                        dir: self.dir().to_owned(),
-                    });
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            }
-        }
-    }
-}
-
-/// Keeps other programs from changing the home; the system frees it whatever happens.
-#[derive(Debug)]
-pub struct HomeLock {
-    /// None where nobody can change anything.
-    _file: Option<File>,
 }
 
 /// Reads root certificates, at least one; that they can be roots is judged by the trust store.
@@ -302,22 +269,6 @@ pub(crate) fn entries(dir: &Path) -> Result<Vec<std::ffi::OsString>, Error> {
     };
     let names = found.and_then(|found| found.map(|entry| Ok(entry?.file_name())).collect());
     names.map_err(Error::file("read", dir))
-}
-
-/// Only its owner can open the lock, and so keep others out.
-#[cfg(unix)]
-fn lock_options() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-fn lock_options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    options
 }
 
 /// Makes renames in a directory durable.
@@ -385,18 +336,5 @@ mod tests {
         assert_eq!(home.students().unwrap(), [a.clone(), b.clone()]);
         ensure_dir(&home.renewal_dir(&b)).unwrap();
         assert_eq!(home.waiting().unwrap(), BTreeSet::from([a, b]));
-    }
-
-    #[test]
-    fn one_at_a_time() {
-        let (_dir, home) = home();
-        let held = home.lock().unwrap();
-        let other = File::options()
-            .append(true)
-            .open(home.dir().join("lock"))
-            .unwrap();
-        assert!(other.try_lock().is_err());
-        drop(held);
-        assert!(other.try_lock().is_ok());
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! A statement and its signatures are saved before they are sent. The same hand-in after an
 //! interruption finds them again, so that Blackboard sees the same submission ID and the same
-//! bytes, stores nothing twice and gives the same receipt.
+//! bytes, stores nothing twice and gives the same receipt. The file is locked while that goes on: others use the
+//! home meanwhile, and none of them sends the same.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -44,6 +46,8 @@ pub(crate) struct Pending {
     pub(crate) signatures: Vec<u8>,
     /// It was found from an attempt before, not made now.
     pub(crate) resumed: bool,
+    /// Nobody else sends it.
+    claim: Option<File>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,7 +63,8 @@ impl Pending {
     ///
     /// # Errors
     ///
-    /// [`Error::PendingDamaged`], [`Error::Protocol`] (signing, randomness), [`Error::Cli`].
+    /// [`Error::OnItsWay`] if another `student` sends it, [`Error::PendingDamaged`], [`Error::Protocol`] (signing,
+    /// randomness), [`Error::Cli`].
     pub(crate) fn prepare(
         home: &StudentHome,
         draft: &Draft<'_>,
@@ -72,24 +77,31 @@ impl Pending {
         let statement = draft.statement(SubmissionId::random()?)?;
         let signatures = client::sign(&statement, draft.members, now)?;
         ensure_dir(&home.pending_dir())?;
-        let pending = Self {
+        let mut pending = Self {
             path,
             statement,
             signatures,
             resumed: false,
+            claim: None,
         };
         pending.save()?;
+        pending.claim = claim(&pending.path)?;
         Ok(pending)
     }
 
-    /// It was acknowledged, or will never be: forgets it.
+    /// It was acknowledged, or will never be: forgets it, if nobody else has meanwhile.
     ///
     /// # Errors
     ///
     /// [`Error::Cli`].
     pub(crate) fn remove(self) -> Result<(), Error> {
-        std::fs::remove_file(&self.path).map_err(Error::file("remove", &self.path))?;
-        sync_dir(self.path.parent().unwrap_or(&self.path))
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => {
+                removed.map_err(Error::file("remove", &self.path))?;
+                sync_dir(self.path.parent().unwrap_or(&self.path))
+            }
+        }
     }
 
     fn save(&self) -> Result<(), Error> {
@@ -104,6 +116,7 @@ impl Pending {
     }
 
     fn read(path: PathBuf, draft: &Draft<'_>) -> Result<Self, Error> {
+        let claim = claim(&path)?;
         let found = parse(&read_limited(&path, LIMIT)?, draft);
         let (statement, signatures) =
             found.ok_or_else(|| Error::PendingDamaged { path: path.clone() })?;
@@ -112,7 +125,25 @@ impl Pending {
             statement,
             signatures,
             resumed: true,
+            claim,
         })
+    }
+}
+
+/// Keeps others from sending it too; the system lets go of it whatever happens. Elsewhere than here nobody could
+/// read a file that is locked, and Blackboard alone sees to it.
+fn claim(path: &Path) -> Result<Option<File>, Error> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.map_err(Error::file("open", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::OnItsWay {
+            pending: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(Error::file("lock", path)(error)),
     }
 }
 
@@ -172,6 +203,11 @@ fn are_good(statement: &[u8], signatures: &[u8]) -> bool {
     parsed.is_ok_and(|signature| signature.verify(statement).is_ok())
 }
 
+/// Whether another `student` sends what is kept here.
+pub fn is_on_its_way(path: &Path) -> bool {
+    matches!(claim(path), Err(Error::OnItsWay { .. }))
+}
+
 /// The statements of the hand-ins that wait to be acknowledged.
 ///
 /// # Errors
@@ -182,6 +218,19 @@ pub fn list(home: &StudentHome) -> Result<Vec<Statement>, Error> {
     let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
     let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
     paths.map(|path| statement_in(&path)).collect()
+}
+
+/// Those of them whose files another `student` sends now.
+///
+/// # Errors
+///
+/// [`Error::PendingDamaged`], [`Error::Cli`].
+pub fn on_their_way(home: &StudentHome) -> Result<Vec<Statement>, Error> {
+    let dir = home.pending_dir();
+    let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
+    let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
+    let claimed = paths.filter(|path| is_on_its_way(path));
+    claimed.map(|path| statement_in(&path)).collect()
 }
 
 /// Forgets those that are over.

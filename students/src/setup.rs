@@ -253,6 +253,19 @@ impl Setup {
         Ok(())
     }
 
+    /// Keeps others out of the home again, if they had been, and takes in what they left there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::catch_up`], and [`Error::HomeBusy`].
+    pub(crate) fn keep_out_again(&mut self, were_kept_out: bool) -> Result<(), Error> {
+        if !were_kept_out {
+            return Ok(());
+        }
+        self.home.keep_out_again()?;
+        self.catch_up()
+    }
+
     /// What was given and not proved by a server is asked for again.
     pub(crate) fn forget_unproved(&mut self) {
         self.given = Config::default();

@@ -11,6 +11,7 @@
 #[path = "../campus/mod.rs"]
 mod campus;
 
+mod at_home;
 mod class;
 mod clock;
 mod crowd;

@@ -271,13 +271,26 @@ impl Talk<'_, '_> {
                     signed: None,
                 };
                 hand_in.is_recorded(recorded, proposed.have());
-                let sending = self.compare_proposed(proposed, hand_in.report).await?;
-                self.send_files(sending.from(), hand_in.report).await?;
-                let (expect, end) = sending.end();
-                self.connection.send(&end).await?;
-                self.outcome(expect, &pending.statement).await
+                let kept_out = self.setup.home.let_in();
+                let sent = self.send_proposed(proposed, hand_in.report).await;
+                self.setup.keep_out_again(kept_out)?;
+                self.came(sent?, &pending.statement).await
             }
         }
+    }
+
+    /// Sends what Blackboard does not have yet; what has come of it then.
+    async fn send_proposed(
+        &mut self,
+        proposed: Proposed,
+        report: &mut Report,
+    ) -> Result<Outcome, Error> {
+        let sending = self.compare_proposed(proposed, report).await?;
+        self.send_files(sending.from(), report).await?;
+        let (expect, end) = sending.end();
+        self.connection.send(&end).await?;
+        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        Ok(expect.handle(reply)?)
     }
 
     async fn compare_proposed(

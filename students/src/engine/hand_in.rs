@@ -310,7 +310,11 @@ impl<'a, 'o> Talk<'a, 'o> {
             Answer::Committed(committed) => {
                 *certain = false;
                 self.record(&committed, hand_in)?;
-                (self.send_content(committed, hand_in.report).await?, false)
+                // It may take hours and needs nothing of the home.
+                let kept_out = self.setup.home.let_in();
+                let sent = self.send_content(committed, hand_in.report).await;
+                self.setup.keep_out_again(kept_out)?;
+                (sent?, false)
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
         };

@@ -9,7 +9,7 @@ use scb_protocol::message::cuhk::{Reply, Request};
 use scb_protocol::{Code, Refusal, SignedBundle, Step, rfc3339};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, connect};
 
-use super::{is_about_roots, skew};
+use super::skew;
 use crate::setup::service_id;
 use crate::trace::Server;
 use crate::{Error, Setup};
@@ -257,4 +257,15 @@ pub(super) fn about(refusal: Refusal, member: &scb_certs::StudentId) -> Refusal 
         Some(_) => refusal,
         None => refusal.about(member),
     }
+}
+
+/// Whether it may be that the server is under a root that is not known here yet.
+pub(super) fn is_about_roots(error: &Error) -> bool {
+    let codes = [
+        Code::ServerIdentity,
+        Code::TokenInvalid,
+        Code::VerificationInvalid,
+        Code::ReceiptInvalid,
+    ];
+    matches!(error, Error::Refused(refusal) if codes.contains(&refusal.code))
 }

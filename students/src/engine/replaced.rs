@@ -138,7 +138,11 @@ impl Replaced {
         let Some(new) = new.cloned() else {
             return Ok(None);
         };
-        let old = pending.iter().filter(|old| is_replaced(old, &new));
+        // What another program sends now is not forgotten, and nobody waits for it.
+        let on_their_way = pending::on_their_way(&setup.home)?;
+        let old = pending
+            .iter()
+            .filter(|old| is_replaced(old, &new) && !on_their_way.contains(old));
         let old: Vec<_> = old.map(|old| old.submission).collect();
         Ok((!old.is_empty()).then_some(Self { new, old }))
     }

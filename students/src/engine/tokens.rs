@@ -31,8 +31,12 @@ pub(super) async fn refresh(
             }
             let (token, expires) = fresh.map_err(|error| concerning(error, member))?;
             member.token = token;
-            identity::save_token(&setup.home, &member.sid, &member.token)?;
             let certificate = member.chain.leaf().fingerprint();
+            // While files were on their way another certificate may have come, which has its own.
+            let kept = identity::chain(&setup.home, &member.sid)?;
+            if kept.is_some_and(|kept| kept.leaf().fingerprint() == certificate) {
+                identity::save_token(&setup.home, &member.sid, &member.token)?;
+            }
             let refreshed = Fact::TokenRefreshed {
                 certificate,
                 expires,

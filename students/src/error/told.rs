@@ -36,7 +36,7 @@ impl Error {
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
             | Self::Openssl(_) => exit::REFUSED,
-            Self::HomeBusy { .. } => exit::RETRY,
+            Self::HomeBusy { .. } | Self::OnItsWay { .. } => exit::RETRY,
             Self::Certs(_)
             | Self::Protocol(_)
             | Self::ClockOff(_)
@@ -114,6 +114,7 @@ impl Error {
             Self::NoOpenssl => "no_openssl",
             Self::Quorum { .. } => "quorum",
             Self::HomeBusy { .. } => "home_busy",
+            Self::OnItsWay { .. } => "on_its_way",
             Self::System { .. } => "system",
         }
     }
@@ -243,7 +244,16 @@ impl Error {
                  look is not noticed: only if there is none, move it away and look again",
                 path.display()
             ),
-            Self::HomeBusy { .. } => "wait until it is done, then try again".into(),
+            Self::HomeBusy { .. } => {
+                "wait until it is done, then try again; or end it there with Ctrl-C, which loses nothing: the \
+                 same command goes on where it stopped"
+                    .into()
+            }
+            Self::OnItsWay { .. } => {
+                "wait for its receipt; or end it there with Ctrl-C, which loses nothing, then run the same \
+                 command again: it goes on where it stopped"
+                    .into()
+            }
             Self::NothingOpen { .. } => {
                 "`student assignments --all` shows what there is, and when it is open; ask your \
                  teacher about what is missing there"

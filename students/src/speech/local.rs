@@ -230,7 +230,12 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         ),
         Error::HomeBusy { dir } => (
             format!("另一個 `student` 正在使用 {}", shown(dir)),
-            "等它完成後再試".to_owned(),
+            "等它完成後再試；亦可在該處按 Ctrl-C 結束，不會遺失任何內容：再執行同一指令即可繼續".to_owned(),
+        ),
+        Error::OnItsWay { .. } => (
+            "另一個 `student` 正在傳送這份提交".to_owned(),
+            "請等候它的收據；亦可在該處按 Ctrl-C 結束，不會遺失任何內容，再執行同一指令即可繼續"
+                .to_owned(),
         ),
         Error::Cli(scb_cli::Error::NoTerminal { prompt, flag }) => (
             format!("沒有終端可供輸入：{prompt}"),
