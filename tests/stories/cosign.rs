@@ -258,6 +258,25 @@ fn who_refuses_ends_it_and_the_others_see_why() {
     assert!(told.contains("declined: not handed in"), "{told}");
     let shown = machines.on(SIDS[0], &["cosign"]).succeeded().stdout;
     assert!(shown.contains("page 3 is not mine"), "{shown}");
+    // So does the history of who had signed it; not of who was only named.
+    let history = |sid, more: &[&str]| machines.on(sid, &[&["history"], more].concat()).succeeded();
+    let told = history(SIDS[0], &[]).stdout;
+    for part in [
+        "declined: not handed in\n  1155000002 declined 2",
+        ": page 3 is not mine",
+    ] {
+        assert!(told.contains(part), "{part} is missing:\n{told}");
+    }
+    let told = history(SIDS[0], &["--json"]).json();
+    assert_eq!(
+        told["ended_proposals"][0]["submission_id"],
+        id.as_str(),
+        "{told:#}"
+    );
+    assert_eq!(told["ended_proposals"][0]["state"], "declined");
+    assert_eq!(told["proposals"], serde_json::json!([]));
+    let told = history(SIDS[2], &[]).stdout;
+    assert!(told.starts_with("Nothing of these students"), "{told}");
     let refused = machines.on(SIDS[2], &["cosign", "--yes", &id, "--json"]);
     refused.refused(3, "proposal_ended");
     assert_eq!(machines.campus.submissions().len(), 0);

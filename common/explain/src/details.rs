@@ -21,12 +21,12 @@ fn one(name: &str, value: &str) -> String {
         "state" => state(value),
         _ => None,
     };
-    format!("{}：{}", label(name), told.unwrap_or(value))
+    format!("{}：{}", label(name).unwrap_or(name), told.unwrap_or(value))
 }
 
-/// What a detail is called.
-fn label(name: &str) -> &str {
-    match name {
+/// What a detail is called; none where it is technical.
+fn label(name: &str) -> Option<&'static str> {
+    Some(match name {
         "address" => "位址",
         "assignment" => "作業",
         "at" => "時間",
@@ -50,6 +50,7 @@ fn label(name: &str) -> &str {
         "groups" => "其他組別",
         "in_all" => "全體合共",
         "issued" => "簽發於",
+        "known" => "已知",
         "last" => "最後的原因",
         "limit" => "上限",
         "log" => "日誌",
@@ -60,11 +61,15 @@ fn label(name: &str) -> &str {
         "now" => "現在",
         "opens" => "開放",
         "reason" => "原因",
+        "receipt_entry" => "收據的條目",
+        "receipt_recorded" => "收據所載的登記時間",
         "recorded" => "登記於",
         "refused" => "被拒絕",
         "renewable_until" => "可續期至",
         "room_at" => "有空位於",
+        "root" => "根證書",
         "server_time" => "伺服器時間",
+        "seen" => "所見",
         "service" => "服務",
         "since" => "自",
         "state" => "狀態",
@@ -74,9 +79,10 @@ fn label(name: &str) -> &str {
         "unfinished" => "尚未送達",
         "unsigned" => "未經簽署",
         "until" => "至",
+        "with" => "與",
         "wrong_codes_per_minute" => "每分鐘可錯次數",
-        technical => technical,
-    }
+        _ => return None,
+    })
 }
 
 /// Of a student or certificate that is not active, and of what somebody else is in the way of.
@@ -110,10 +116,80 @@ fn state(value: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
     use scb_protocol::message::proposal::ProposalState;
     use scb_protocol::{Code, InactiveReason, Step};
 
     use super::*;
+
+    /// What says more to whoever is asked for help than to a student, and stays as it is.
+    const TECHNICAL: [&str; 9] = [
+        "field",
+        "key",
+        "kind",
+        "lists",
+        "message",
+        "peer",
+        "revocation_lists",
+        "role",
+        "verification_age",
+    ];
+
+    /// The names of details in a source file, its tests apart.
+    fn named_in(source: &str) -> impl Iterator<Item = &str> {
+        let (code, _) = source.split_once("#[cfg(test)]").unwrap_or((source, ""));
+        code.split(".with(").skip(1).filter_map(|rest| {
+            let (name, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+            Some(name)
+        })
+    }
+
+    fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let is_of_tests = path.file_stem().is_some_and(|name| name == "tests");
+            match path.is_dir() {
+                _ if is_of_tests => {}
+                true => sources(&path, found),
+                false if path.extension().is_some_and(|it| it == "rs") => found.push(path),
+                false => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_detail_that_a_refusal_carries_has_its_name_or_is_technical() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut found = Vec::new();
+        for part in ["blackboard", "certs", "common", "cuhk", "students"] {
+            sources(&root.join(part), &mut found);
+        }
+        let mut names = BTreeSet::new();
+        for path in found {
+            let source = std::fs::read_to_string(&path).unwrap_or_default();
+            names.extend(named_in(&source).map(str::to_owned));
+        }
+        assert!(names.len() > 40 && names.contains("with"), "{names:?}");
+        let known = |name: &str| label(name).is_some() || TECHNICAL.contains(&name);
+        let unknown: Vec<_> = names.iter().filter(|name| !known(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let both: Vec<_> = TECHNICAL
+            .iter()
+            .filter(|name| label(name).is_some() || !names.contains(**name))
+            .collect();
+        assert!(both.is_empty(), "{both:?}");
+    }
+
+    #[test]
+    fn whom_somebody_is_in_a_group_with_is_told_in_chinese() {
+        let refusal = Refusal::new(Code::OtherGroup, Step::Six)
+            .with("submission", "S-000008")
+            .with("with", "1155000005");
+        let told = "（提交：S-000008，與：1155000005）";
+        assert_eq!(details_in_chinese(&refusal), told);
+    }
 
     #[test]
     fn what_students_meet_is_told_in_chinese_and_what_is_technical_as_it_is() {

@@ -33,12 +33,14 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     if common.json {
         let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
         let unfinished = unfinished::all_as_json(&told);
+        let (open, ended) = waiting::all_as_json(&waiting);
         let mut json = json!({
             "time": rfc3339(told.time),
             "versions": versions,
             "unfinished": unfinished,
             "more_unfinished": told.more_unfinished,
-            "proposals": waiting::all_as_json(&waiting),
+            "proposals": open,
+            "ended_proposals": ended,
             "lost": lost::all_as_json(&told.lost),
             "acknowledged": acknowledged::all_as_json(&told),
         });

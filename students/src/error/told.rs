@@ -3,6 +3,7 @@
 use scb_cli::exit::Concern;
 use scb_cli::{Failure, exit, with_causes};
 use scb_explain::{Language, nothing_changed};
+use scb_protocol::rules::MAX_GROUP;
 use scb_protocol::{Code, Refusal};
 
 use super::Error;
@@ -152,6 +153,9 @@ impl Error {
                     .into()
             }
             Self::DuplicateId(_) => "name every student once".into(),
+            Self::GroupTooLarge { got, limit, .. } if *got > usize::from(MAX_GROUP) => format!(
+                "hand in as a group of at most {limit}; no Blackboard takes more than {MAX_GROUP}"
+            ),
             Self::GroupTooLarge { ids, limit, .. } => format!(
                 "hand in as a group of at most {limit}; if you know that this Blackboard takes \
                  more, get the certificates first (student enrol --ids {ids}), then it is asked"

@@ -2,6 +2,7 @@
 
 use scb_cli::printable;
 use scb_explain::{Language, told};
+use scb_protocol::rules::MAX_GROUP;
 use scb_protocol::statement::{FileEntry, Files, MAX_FILES};
 
 use crate::Error;
@@ -14,6 +15,14 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
         Error::DuplicateId(sid) => (
             format!("{sid} 出現兩次"),
             "每個學生編號只輸入一次".to_owned(),
+        ),
+        Error::GroupTooLarge {
+            got, limit, said, ..
+        } if *got > usize::from(MAX_GROUP) => (
+            too_large(*got, *limit, *said),
+            format!(
+                "以最多 {limit} 人為一組提交；沒有 Blackboard 接受多於 {MAX_GROUP} 人的組別"
+            ),
         ),
         Error::GroupTooLarge {
             ids,
@@ -274,6 +283,27 @@ fn shown(path: &std::path::Path) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_told_to_try_more_than_any_blackboard_takes() {
+        let remedies = |got| {
+            let error = || Error::GroupTooLarge {
+                ids: "A,B".into(),
+                got,
+                limit: 3,
+                said: false,
+            };
+            let english = error().in_english(None).remedy.unwrap();
+            [english, chinese(&error()).unwrap().1.unwrap()]
+        };
+        for remedy in remedies(8) {
+            assert!(remedy.contains("student enrol --ids A,B"), "{remedy}");
+        }
+        for remedy in remedies(9) {
+            assert!(!remedy.contains("enrol"), "{remedy}");
+            assert!(remedy.contains(" 8"), "{remedy}");
+        }
+    }
 
     #[test]
     fn says_why_a_group_is_too_large_and_what_to_do() {

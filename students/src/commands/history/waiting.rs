@@ -1,10 +1,11 @@
-//! What waits for signatures, in a line each: `student cosign` shows the rest.
+//! What waits for signatures, in a line each, and what somebody here has signed and came to nothing: `student cosign`
+//! shows the rest.
 
 use scb_cli::{local_time, note, say};
 use scb_explain::Language;
 use scb_protocol::Refusal;
 use scb_protocol::client::{LeftOut, ToldProposal};
-use scb_protocol::message::proposal::ProposalState;
+use scb_protocol::message::proposal::{ProposalState, Said};
 use scb_protocol::statement::Label;
 use serde_json::{Value, json};
 
@@ -12,7 +13,8 @@ use super::Words;
 use crate::commands::cosign::{ProposalWords, proposal_as_json};
 use crate::{Engine, Error, Group, Observer};
 
-/// What still waits and names one of these students, each once; and of what nothing is shown.
+/// What still waits and names one of these students, each once, then what one of them has signed and was not handed
+/// in; and of what nothing is shown.
 pub(super) fn ask(
     engine: &mut Engine,
     group: &Group,
@@ -22,7 +24,7 @@ pub(super) fn ask(
     let (mut waiting, mut left_out) = (Vec::<ToldProposal>::new(), Vec::<LeftOut>::new());
     let is_meant = |one: &ToldProposal| {
         let statement = &one.statement;
-        one.listed.standing.state.is_open()
+        (is_open(one) || came_to_nothing(one, group))
             && course.as_ref().is_none_or(|it| *it == statement.course)
             && assignment
                 .as_ref()
@@ -45,6 +47,7 @@ pub(super) fn ask(
             }
         }
     }
+    waiting.sort_by_key(|one| !is_open(one));
     Ok((waiting, left_out))
 }
 
@@ -56,6 +59,19 @@ fn may_be_of(why: &Refusal, (course, assignment): (Option<&Label>, Option<&Label
     };
     course.is_none_or(|it| it.to_string() == of)
         && assignment.is_none_or(|it| it.to_string() == name)
+}
+
+fn is_open(one: &ToldProposal) -> bool {
+    one.listed.standing.state.is_open()
+}
+
+/// Whether somebody here signed it, whatever he said then. Anybody may name anybody in one.
+fn came_to_nothing(one: &ToldProposal, here: &Group) -> bool {
+    let standing = &one.listed.standing;
+    let mut said = here.ids().iter().map(|sid| standing.said_by(sid));
+    !is_open(one)
+        && standing.state != ProposalState::Accepted
+        && said.any(|said| matches!(said, Some(Said::Signed | Said::Withdrawn)))
 }
 
 /// Those of which Blackboard shows nothing.
@@ -73,7 +89,7 @@ pub(super) fn say_one(one: &ToldProposal, words: Words) -> Result<(), Error> {
         .iter()
         .map(|one| one.sid.as_str())
         .collect();
-    Ok(say(&format!(
+    say(&format!(
         "{}  {}  {}/{}  {}  {}",
         words.not_handed_in(),
         local_time(standing.proposed_at),
@@ -81,17 +97,26 @@ pub(super) fn say_one(one: &ToldProposal, words: Words) -> Result<(), Error> {
         statement.assignment,
         members.join(","),
         words.waits(one),
-    ))?)
+    ))?;
+    let ended = |said| matches!(said, Said::Declined | Said::Withdrawn);
+    for member in standing.members.iter().filter(|member| ended(member.said)) {
+        let said = ProposalWords::of(words.0).said(member);
+        say(&format!("  {:<9} {said}", member.sid))?;
+    }
+    Ok(())
 }
 
-pub(super) fn all_as_json(waiting: &[ToldProposal]) -> Vec<Value> {
+/// Those that wait, and those that came to nothing.
+pub(super) fn all_as_json(proposals: &[ToldProposal]) -> (Vec<Value>, Vec<Value>) {
     let one = |one: &ToldProposal| {
         let mut value = proposal_as_json(&one.listed.standing);
         value["course"] = json!(one.statement.course);
         value["assignment"] = json!(one.statement.assignment);
         value
     };
-    waiting.iter().map(one).collect()
+    let (open, ended): (Vec<_>, Vec<_>) = proposals.iter().partition(|one| is_open(one));
+    let all = |those: Vec<&ToldProposal>| those.into_iter().map(one).collect();
+    (all(open), all(ended))
 }
 
 impl Words {
@@ -104,6 +129,7 @@ impl Words {
         );
         match self.0 {
             // Nobody has anything left to do.
+            _ if !is_open(one) => state,
             _ if standing.state == ProposalState::Signed && standing.files_at.is_some() => state,
             Language::English => format!("{state}, until {until}: `student cosign`"),
             Language::Chinese => format!("{state}，至 {until} 止：`student cosign`"),
