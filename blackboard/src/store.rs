@@ -76,7 +76,7 @@ pub(crate) use proposals::{End, Proposal, Signing, Told, Window};
 pub(crate) use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;
-pub(crate) use refused::{Entered, Record as RejectionRecord, Rejection};
+pub(crate) use refused::{Entered, Record as RejectionRecord, Rejection, Tried};
 pub(crate) use register::Register;
 pub(crate) use restoring::{FromReceipt, Standing};
 use rows::{
@@ -126,6 +126,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("store/migration_times.sql")),
     M::up(include_str!("store/migration_unseen.sql")),
     M::up(include_str!("store/migration_kept_windows.sql")),
+    M::up(include_str!("store/migration_refusals.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 

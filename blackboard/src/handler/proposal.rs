@@ -287,6 +287,7 @@ fn accepted(
         at: Some(commitment.at),
         with: all.clone(),
         reason: None,
+        refused: None,
     };
     ProposalStanding {
         submission: statement.submission,

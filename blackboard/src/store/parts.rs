@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::from_seconds;
 use scb_protocol::rules::{Counts, Detachment, Rulebook};
 use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
+use super::refused::{self, Tried};
 use super::{Error, Place, Store, Summary, assignments, courses, extensions, proposals, rows};
 
 /// One student's part in an assignment.
@@ -95,6 +96,8 @@ pub(crate) struct Proposed {
     pub(crate) until: UnixTime,
     /// What is stored of it is not what the log says: whoever has not signed it cannot.
     pub(crate) altered: bool,
+    /// Whose came, and were refused.
+    pub(crate) tried: Vec<Tried>,
 }
 
 impl Proposed {
@@ -227,7 +230,7 @@ fn part(
 fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<AllProposed, Error> {
     let sql = format!(
         "SELECT waits_until, group_concat(sid, char(10)), \
-         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, char(10)), ''), submission \
+         coalesce(group_concat(CASE said WHEN 'nothing' THEN sid END, char(10)), ''), submission, statement \
          FROM proposals JOIN cosigners USING (submission) \
          WHERE course = ? AND assignment = ? AND ended IS NULL AND signed_at IS NULL AND {UNANSWERED} \
          GROUP BY submission ORDER BY proposed_at"
@@ -238,25 +241,28 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
             row.get::<_, i64>(0)?,
             row.get::<_, String>(1)?,
             row.get::<_, String>(2)?,
-            row.get::<_, [u8; 16]>(3)?,
+            (row.get::<_, [u8; 16]>(3)?, row.get::<_, Vec<u8>>(4)?),
         ))
     })?;
     let sids = |text: &str| -> Vec<StudentId> { readable(text.split('\n'), place).collect() };
     let assignment = assignments::require(connection, place)?;
     let mut found = AllProposed::default();
     for row in rows {
-        let (until, members, missing, submission) = row?;
+        let (until, members, missing, (submission, statement)) = row?;
         let mut waiting_for = sids(&missing);
         waiting_for.sort();
         let members = sids(&members);
-        let own = extensions::own(connection, &place.log()?, &members)?;
+        let log = place.log()?;
+        let own = extensions::own(connection, &log, &members)?;
         let until = from_seconds(until.unsigned_abs());
         let until = signable_until(assignment.rules(), &own, until);
         let theirs = match until < now {
             true => &mut found.over,
             false => &mut found.waits,
         };
+        let tried = (&Fingerprint::of(&statement), &waiting_for[..]);
         let proposed = Proposed {
+            tried: refused::tried(connection, &log, tried)?,
             waiting_for,
             until,
             altered: proposals::is_damaged(connection, submission)?,

@@ -2,12 +2,16 @@
 //! later that they were not, or that there were others. How many are entered is bounded: nobody fills
 //! a log with them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::Code;
-use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused};
+use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused, leaf_commitment};
+use scb_protocol::message::proposal::RefusedSignature;
 use scb_protocol::rejection::ENTERED_ONCE;
+use scb_protocol::{COMMITMENT_SIZE, Code};
+use serde::Serialize;
 
 use super::{Error, Store, as_integer, log};
 
@@ -47,6 +51,14 @@ pub(crate) enum Record {
     NoLog,
     /// So is it where too many were entered of late.
     Full,
+}
+
+/// Whoever has not signed a proposal, and wanted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Tried {
+    pub(crate) sid: StudentId,
+    #[serde(flatten)]
+    pub(crate) refused: RefusedSignature,
 }
 
 impl Store {
@@ -101,6 +113,38 @@ impl Store {
             })
             .await
     }
+}
+
+/// As the index has it: where is to be written as there.
+const OF_STATEMENT: &str = "SELECT commitment, leaf FROM log_entries INDEXED BY log_entries_refused \
+    WHERE log = (SELECT id FROM logs WHERE origin = ?1) AND kind = 'refused' \
+    AND CASE WHEN json_valid(CAST(leaf AS TEXT)) \
+    THEN json_extract(CAST(leaf AS TEXT), '$.entry.refused.statement_sha256') END = ?2 ORDER BY number";
+
+/// Of these, who wanted to sign the statement with this hash, and was refused: the last time of each. What is not what
+/// the log commits to says nothing.
+pub(super) fn tried(
+    connection: &Connection,
+    log: &LogName,
+    (statement, sids): (&Fingerprint, &[StudentId]),
+) -> Result<Vec<Tried>, Error> {
+    let mut query = connection.prepare_cached(OF_STATEMENT)?;
+    let rows = query.query_map([log.to_string(), statement.to_string()], |row| {
+        let held: [u8; COMMITMENT_SIZE] = row.get(0)?;
+        Ok((held, row.get::<_, Vec<u8>>(1)?))
+    })?;
+    let mut last = BTreeMap::new();
+    for row in rows {
+        let (held, leaf) = row?;
+        let found = read(&leaf).filter(|_| leaf_commitment(&leaf) == held);
+        let Some((Leaf { at, .. }, Refused { code, members, .. })) = found else {
+            continue;
+        };
+        let theirs = members.into_iter().filter(|sid| sids.contains(sid));
+        last.extend(theirs.map(|sid| (sid, RefusedSignature { at, code })));
+    }
+    let tried = last.into_iter();
+    Ok(tried.map(|(sid, refused)| Tried { sid, refused }).collect())
 }
 
 fn enter(

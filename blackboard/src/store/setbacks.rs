@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName};
 use scb_protocol::statement::SubmissionId;
 
 use super::parts::Proposed;
 use super::proposals::signable_until;
+use super::refused::{self, Tried};
 use super::{Error, Place, Store, assignments, extensions};
 
 /// The last thing that came to nothing.
@@ -29,6 +30,8 @@ pub(crate) struct Setback {
     pub(crate) missing: Vec<StudentId>,
     /// Nobody could sign it any more, as what is stored of it was altered.
     pub(crate) altered: bool,
+    /// Who of them wanted to, and was refused.
+    pub(crate) tried: Vec<Tried>,
 }
 
 impl Setback {
@@ -46,6 +49,7 @@ impl Setback {
             by: Vec::new(),
             missing,
             altered: proposed.altered,
+            tried: proposed.tried.clone(),
         }
     }
 
@@ -86,6 +90,8 @@ impl Store {
 
 /// A proposal, as far as the log was read.
 struct Proposal {
+    /// SHA-256 of its statement.
+    statement: Fingerprint,
     members: Vec<StudentId>,
     /// Those of them who have not signed it.
     missing: Vec<StudentId>,
@@ -124,6 +130,7 @@ fn setbacks(
             by: Vec::new(),
             missing: Vec::new(),
             altered: false,
+            tried: Vec::new(),
         };
         let members = match &leaf.entry {
             Entry::Refused(refused) => {
@@ -139,6 +146,8 @@ fn setbacks(
             Entry::Lapsed(lapsed) => match proposed.get(&lapsed.submission) {
                 Some(proposal) => {
                     setback.missing.clone_from(&proposal.missing);
+                    let tried = (&proposal.statement, &proposal.missing[..]);
+                    setback.tried = refused::tried(connection, log, tried)?;
                     if !proposal.missing.is_empty() {
                         setback.at = leaf.at.min(until(proposal)?);
                     }
@@ -157,6 +166,7 @@ fn setbacks(
                 let mut missing = one.members.clone();
                 missing.sort();
                 let proposal = Proposal {
+                    statement: one.statement_sha256,
                     members: one.members.clone(),
                     missing,
                     waits_until: one.waits_until,

@@ -138,6 +138,7 @@ fn standing(
         at: Some(at),
         with: with.clone(),
         reason: reason.clone(),
+        refused: None,
     };
     let members = statement.members.iter();
     ProposalStanding {

@@ -25,7 +25,7 @@ use crate::gradebook::Outdated;
 use crate::store::parts::{Part, Proposed, Version};
 use crate::store::setbacks::Setback;
 use crate::store::uploading::Upload;
-use crate::store::{Error, Place, Store};
+use crate::store::{Error, Place, Store, Tried};
 
 /// Of how many students is read at a time: of them statements are held, of all others the IDs.
 const PAGE: usize = 500;
@@ -170,6 +170,7 @@ impl<'a> Overview<'a> {
             }),
             waiting_for: proposed.map_or_else(Vec::new, |one| one.waiting_for.clone()),
             waits_until: proposed.map(|one| rfc3339(one.until)),
+            tried: proposed.map_or_else(Vec::new, |one| one.tried.clone()),
             is_named: named.is_some() && proposed.is_none(),
             is_altered: proposed.is_some_and(|one| one.altered),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
@@ -255,6 +256,9 @@ pub(crate) struct Line {
     pub(crate) waiting_for: Vec<StudentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_until: Option<String>,
+    /// Who of those that are waited for wanted to sign, and was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<Tried>,
     /// Others have named him in what waits for signatures, and he has not signed it.
     #[serde(rename = "named_by_others", skip_serializing_if = "is_false")]
     pub(crate) is_named: bool,
@@ -322,6 +326,9 @@ pub(crate) struct Failed {
     /// Nobody could sign it any more, as what is stored of it was altered.
     #[serde(skip_serializing_if = "is_false")]
     altered: bool,
+    /// Who of them wanted to, and was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<Tried>,
 }
 
 impl Failed {
@@ -333,6 +340,7 @@ impl Failed {
             by: setback.by.clone(),
             missing: setback.missing.clone(),
             altered: setback.altered,
+            tried: setback.tried.clone(),
         }
     }
 }

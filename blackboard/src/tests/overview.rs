@@ -226,6 +226,58 @@ async fn nobody_is_said_not_to_have_signed_what_was_altered() {
 }
 
 #[tokio::test]
+async fn whose_last_signature_was_refused_is_told_while_others_wait_for_it_and_after_the_close() {
+    let campus = Campus::open().await;
+    let here = desk(&campus, 0);
+    let due = from_seconds(here.now.as_secs() + 60);
+    let change = |most: u8| {
+        let change = move |mut terms: scb_protocol::rules::Terms| {
+            terms.due = Some(due);
+            terms.group = scb_protocol::rules::GroupSize::new(1, most).unwrap();
+            terms.check()
+        };
+        let changed = here
+            .store
+            .change_assignment(here.place(&which()), change, here.now);
+        changed.unwrap();
+    };
+    change(3);
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B, C], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    change(1);
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, scb_protocol::Code::GroupSize);
+
+    let at = campus.certs.now();
+    let expected = json!([{"sid": B, "at": scb_cli::rfc3339(at), "code": "group_size"}]);
+    let told = serde_json::to_value(&lines(&here)[0]).unwrap();
+    assert_eq!(told["waiting_for"], json!([B, C]));
+    assert_eq!(told["tried"], expected);
+    let tried = format!(
+        "{B} tried to sign on {}: REFUSED (group_size)",
+        scb_cli::local_time(at)
+    );
+    let remarks = remarked(&lines(&here)[0]);
+    assert!(remarks.ends_with(&format!("; {tried}")), "{remarks}");
+
+    let after = desk(&campus, 200);
+    let is_told = || {
+        for line in lines(&after) {
+            let told = serde_json::to_value(&line).unwrap();
+            assert_eq!(told["setback"]["missing"], json!([B, C]));
+            assert_eq!(told["setback"]["tried"], expected);
+            let remarks = remarked(&line);
+            assert!(remarks.ends_with(&tried), "{remarks}");
+        }
+    };
+    is_told();
+    let register = Register::open(&campus.home, after.store.clone()).unwrap();
+    assert_eq!(register.lapse_proposals(after.now).unwrap(), 1);
+    is_told();
+}
+
+#[tokio::test]
 async fn who_is_merely_named_by_others_is_missing_and_that_hides_nothing_of_his_own() {
     let campus = Campus::open().await;
     let due = campus.certs.now().as_secs() + 60;

@@ -52,6 +52,7 @@ pub(super) fn signed(
             at: signed.map(|(at, _)| at),
             with: signed.map_or_else(Vec::new, |(_, with)| with.to_vec()),
             reason: None,
+            refused: None,
         }
     };
     let members = statement.members.iter();

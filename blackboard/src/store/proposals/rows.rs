@@ -84,6 +84,7 @@ impl Stored {
             at: one.at,
             with: one.with.clone(),
             reason: one.reason.clone(),
+            refused: None,
         };
         self.cosigners.iter().map(standing).collect()
     }

@@ -2,20 +2,21 @@
 
 use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
-use scb_certs::StudentId;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::that_fit;
-use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
+use scb_protocol::message::proposal::{
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
+};
 use scb_protocol::rules::{Assigned, Extension, Found, Rules};
 use scb_protocol::server::join_delivered;
 use scb_protocol::statement::Statement;
 use scb_protocol::values::Der;
 
-use super::Proposal;
 use super::rows::Stored;
-use super::signing::refused;
+use super::{Proposal, name_of, signing};
 use crate::store::listing::{AnnouncedRules, Sign, announced};
-use crate::store::{Error, Record, assignments, versions};
+use crate::store::{Error, Record, assignments, refused, versions};
 
 /// The proposal as it stands for those who ask: by the extensions of theirs and of those who have
 /// signed. Others' are not told, not even by the time until which it waits.
@@ -75,7 +76,7 @@ fn stand(
         until,
         files_at: stored.kept.files_at,
         number,
-        members: stored.standings(),
+        members: with_refused(connection, &stored)?,
     };
     Ok(Proposal {
         delivered: stored.delivered(),
@@ -84,6 +85,24 @@ fn stand(
         standing,
         commitment,
     })
+}
+
+/// What each has said; of who has said nothing, as what his signature was refused, if it was.
+fn with_refused(connection: &Connection, stored: &Stored) -> Result<Vec<CosignerStanding>, Error> {
+    let mut standings = stored.standings();
+    let silent = standings.iter().filter(|one| one.said == Said::Nothing);
+    let silent: Vec<_> = silent.map(|one| one.sid.clone()).collect();
+    if silent.is_empty() {
+        return Ok(standings);
+    }
+    let (log, sha256) = (name_of(&stored.statement)?, Fingerprint::of(&stored.bytes));
+    for tried in refused::tried(connection, &log, (&sha256, &silent))? {
+        let member = standings.iter_mut().find(|one| one.sid == tried.sid);
+        member
+            .into_iter()
+            .for_each(|one| one.refused = Some(tried.refused.clone()));
+    }
+    Ok(standings)
 }
 
 /// Until when signatures are taken of what waits until then: no longer than the rules take work of
@@ -112,7 +131,7 @@ pub(super) fn list_one(
     let proposal = look(connection, stored.clone(), asking, now)?;
     let waits = proposal.standing.state == ProposalState::Waiting;
     let refused = match waits {
-        true => refused(connection, &stored, (asking, now))?,
+        true => signing::refused(connection, &stored, (asking, now))?,
         false => None,
     };
     let altered = || Error::ProposalAltered { submission };

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use scb_cli::{inert, note};
+use scb_cli::{inert, note, rfc3339};
+use scb_protocol::message::proposal::RefusedSignature;
 
 use super::text::without_list;
 use super::{Line, Overview};
 
-const HEADER: [&str; 21] = [
+const HEADER: [&str; 22] = [
     "sid",
     "state",
     "number",
@@ -29,6 +30,7 @@ const HEADER: [&str; 21] = [
     "detached",
     "grade",
     "not_signed_by",
+    "refused_signatures",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -51,7 +53,7 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cells(line: &Line) -> [String; 21] {
+fn cells(line: &Line) -> [String; 22] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
@@ -60,6 +62,11 @@ fn cells(line: &Line) -> [String; 21] {
     let detached: Vec<_> = detached.map(|out| out.number.to_string()).collect();
     let missing = failed.iter().flat_map(|failed| &failed.missing);
     let missing: Vec<_> = missing.map(ToString::to_string).collect();
+    let tried = failed.iter().flat_map(|failed| &failed.tried);
+    let tried = line.tried.iter().chain(tried).map(|tried| {
+        let RefusedSignature { at, code } = &tried.refused;
+        format!("{} {code} {}", tried.sid, rfc3339(*at))
+    });
     let waiting: Vec<_> = line.waiting_for.iter().map(ToString::to_string).collect();
     [
         line.sid.to_string(),
@@ -87,5 +94,6 @@ fn cells(line: &Line) -> [String; 21] {
         line.outdated
             .map_or(String::new(), |outdated| outdated.to_string()),
         missing.join(" "),
+        tried.collect::<Vec<_>>().join("; "),
     ]
 }

@@ -3,10 +3,12 @@
 use scb_certs::StudentId;
 use scb_cli::{local_time, parse_moment, printable, say};
 use scb_protocol::in_words;
+use scb_protocol::message::proposal::RefusedSignature;
 use scb_protocol::statement::Label;
 
 use super::{AfterClose, Came, Failed, Line, Overview, State, Totals};
 use crate::courses::text::{standing, table};
+use crate::store::Tried;
 
 const TITLE: [&str; 8] = [
     "STUDENT", "STATE", "NUMBER", "VERSIONS", "SIGNED", "LATE BY", "COSTS", "REMARKS",
@@ -127,6 +129,7 @@ fn remarks(line: &Line) -> Vec<String> {
     if line.is_altered {
         remarks.push(format!("nobody can sign that now: {ALTERED}"));
     }
+    remarks.extend(line.tried.iter().map(tried));
     if line.is_named {
         remarks.push("others named him in what he has not signed".to_owned());
     }
@@ -140,6 +143,8 @@ fn remarks(line: &Line) -> Vec<String> {
     }
     let setback = |failed| setback(failed, &line.sid);
     remarks.extend(line.setback.as_ref().map(setback));
+    let in_vain = line.setback.iter().flat_map(|failed| &failed.tried);
+    remarks.extend(in_vain.map(tried));
     remarks.extend(line.outdated.map(|outdated| outdated.to_string()));
     if line.on_class_list == Some(false) {
         remarks.push("not on the class list".to_owned());
@@ -149,6 +154,16 @@ fn remarks(line: &Line) -> Vec<String> {
 
 /// Why nobody is to blame.
 const ALTERED: &str = "what is stored of it was ALTERED (`blackboard fsck`)";
+
+/// Who is waited for, or was, and not because he did nothing.
+fn tried(tried: &Tried) -> String {
+    let RefusedSignature { at, code } = &tried.refused;
+    format!(
+        "{} tried to sign on {}: REFUSED ({code})",
+        tried.sid,
+        local_time(*at)
+    )
+}
 
 /// What came to nothing for this student, when, and by whom.
 fn setback(failed: &Failed, own: &StudentId) -> String {

@@ -2,6 +2,7 @@
 
 use scb_protocol::client::sign;
 use scb_protocol::message::blackboard::Request;
+use scb_protocol::message::proposal::RefusedSignature;
 use scb_protocol::{Code, InactiveReason, Step};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
@@ -30,6 +31,47 @@ async fn with_a_proposer_who_was_revoked_nobody_signs() {
     assert_eq!(happened(&campus), ["proposed", "signed", "refused"]);
     campus.cuhk.answer(Answer::Honest);
     b.sign(&work).await.unwrap().receipt();
+}
+
+/// As what a member's signature was refused, as another one is told.
+async fn refused_to(told: &mut Machine<'_>, sid: &str) -> Option<RefusedSignature> {
+    let standing = told.told().await.remove(0).listed.standing;
+    let mut members = standing.members.into_iter();
+    members.find(|one| one.sid.as_str() == sid).unwrap().refused
+}
+
+#[tokio::test]
+async fn whose_signature_was_refused_is_told_to_the_other_members_by_its_code_alone() {
+    let campus = Campus::open().await;
+    let [mut a, mut b, mut c] = [A, B, C].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    assert_eq!(refused_to(&mut a, B).await, None);
+    // Whoever is no member and tries is told of to nobody.
+    c.sign(&work).await.unwrap_err();
+    revoke(&campus, A);
+    b.sign(&work).await.unwrap_err();
+    campus.cuhk.answer(Answer::Honest);
+    let expected = RefusedSignature {
+        at: campus.certs.now(),
+        code: Code::StudentInactive,
+    };
+    for machine in [&mut a, &mut b] {
+        assert_eq!(refused_to(machine, B).await.as_ref(), Some(&expected));
+        assert_eq!(refused_to(machine, A).await, None, "he has signed");
+    }
+    assert!(c.told().await.is_empty());
+    // Another statement of the same members is another one.
+    let other = b.work(&[A, B], b"another report");
+    b.propose(&other).await.unwrap().waits();
+    let listed = a.told().await.into_iter().map(|one| one.listed.standing);
+    let refused = listed
+        .flat_map(|one| one.members)
+        .filter_map(|one| one.refused);
+    assert_eq!(refused.count(), 1);
+    b.sign(&work).await.unwrap().receipt();
+    let mut listed = a.told().await.into_iter().map(|one| one.listed.standing);
+    assert!(listed.all(|one| one.members.iter().all(|one| one.refused.is_none())));
 }
 
 #[tokio::test]

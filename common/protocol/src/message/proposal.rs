@@ -7,7 +7,6 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use crate::Refusal;
 use crate::error::Error;
 use crate::object::objects;
 use crate::receipt::SignedEntry;
@@ -15,6 +14,7 @@ use crate::rules::{Extension, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::time::{as_rfc3339, as_rfc3339_if_any};
 use crate::values::Der;
+use crate::{Code, Refusal};
 
 /// Most bytes of a reason.
 const MAX_REASON: usize = 200;
@@ -129,6 +129,17 @@ impl Said {
     }
 }
 
+/// That a member's signature was refused: as what and when, and nothing of why it was. The rest is told to himself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct RefusedSignature {
+    /// When that was entered in the log.
+    #[serde(with = "as_rfc3339")]
+    pub at: UnixTime,
+    /// As what.
+    pub code: Code,
+}
+
 /// One member of a proposal, and what he has said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
@@ -147,6 +158,10 @@ pub struct CosignerStanding {
     /// What he said why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// He has said nothing, and his signature of this very statement was refused: the last time. Servers of before
+    /// say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedSignature>,
 }
 
 /// How a proposal stands.
@@ -251,6 +266,7 @@ pub struct UnjudgedProposal {
 }
 
 objects!(
+    RefusedSignature,
     CosignerStanding,
     ProposalStanding,
     ListedProposal,

@@ -218,6 +218,7 @@ fn proposed(group: &Group<'_>, listed: &ListedAssignment) -> ListedProposal {
         at: None,
         with: Vec::new(),
         reason: None,
+        refused: None,
     });
     let standing = ProposalStanding {
         submission: statement.submission,

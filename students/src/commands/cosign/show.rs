@@ -261,6 +261,7 @@ pub(crate) fn proposal_as_json(standing: &ProposalStanding) -> Value {
             "at": one.at.map(rfc3339),
             "with": one.with,
             "reason": one.reason,
+            "refused": one.refused,
         })
     };
     json!({

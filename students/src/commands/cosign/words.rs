@@ -3,7 +3,9 @@
 use scb_certs::StudentId;
 use scb_cli::{local_time, printable};
 use scb_explain::{Language, width};
-use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, ProposalState, Said};
+use scb_protocol::message::proposal::{
+    CosignerStanding, ProposalStanding, ProposalState, RefusedSignature, Said,
+};
 use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::SubmissionId;
 use scb_protocol::{counted, grouped};
@@ -163,8 +165,15 @@ impl Words {
 
     /// What has become of it, in one line.
     pub(crate) fn state(self, standing: &ProposalStanding) -> String {
-        let missing: Vec<_> = standing.missing().map(StudentId::as_str).collect();
-        let missing = missing.join(", ");
+        let silent = standing.members.iter();
+        let silent = silent.filter(|member| member.said == Said::Nothing);
+        let missing = silent.map(|member| {
+            let refused = member.refused.as_ref().map(|it| self.was_refused(it));
+            let refused =
+                refused.map(|it| self.pick(" (", "（").to_owned() + &it + self.pick(")", "）"));
+            format!("{}{}", member.sid, refused.unwrap_or_default())
+        });
+        let missing = missing.collect::<Vec<_>>().join(", ");
         let number = standing.number.map(|number| number.to_string());
         let number = number.unwrap_or_default();
         match (self.0, standing.state) {
@@ -238,7 +247,18 @@ impl Words {
         let reason = reason
             .map(|reason| format!(": {reason}"))
             .unwrap_or_default();
-        format!("{said}{with}{reason}")
+        let refused = member.refused.as_ref().map(|it| self.was_refused(it));
+        let refused = refused.map(|it| self.pick("; ", "；").to_owned() + &it);
+        format!("{said}{with}{reason}{}", refused.unwrap_or_default())
+    }
+
+    /// He wanted to sign.
+    fn was_refused(self, refused: &RefusedSignature) -> String {
+        let (at, code) = (local_time(refused.at), refused.code);
+        match self.0 {
+            Language::English => format!("tried on {at}: refused, {code}"),
+            Language::Chinese => format!("曾於 {at} 簽署，遭拒：{code}"),
+        }
     }
 
     pub(super) fn last_signature(self) -> String {
@@ -368,6 +388,7 @@ mod tests {
                 at: has_signed.then(|| from_seconds(at)),
                 with: has_signed.then(|| sid.clone()).into_iter().collect(),
                 reason: None,
+                refused: None,
                 sid,
             }
         };

@@ -7,7 +7,7 @@ use scb_protocol::message::blackboard::{
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
 use scb_protocol::message::proposal::{
-    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, Said,
+    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, RefusedSignature, Said,
 };
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::receipt::{SignedEntry, SignedLeaf};
@@ -303,6 +303,7 @@ fn standing() -> ProposalStanding {
         at: Some(from_seconds(1_772_424_000)),
         with: vec![THREE[place].parse().unwrap()],
         reason: reason.map(|text| text.parse().unwrap()),
+        refused: None,
     };
     ProposalStanding {
         submission: "0b".repeat(16).parse().unwrap(),
@@ -316,6 +317,23 @@ fn standing() -> ProposalStanding {
             member(1, Said::Declined, Some("page 3 is not mine")),
         ],
     }
+}
+
+/// The other one has tried, and was refused.
+fn refused(mut standing: ProposalStanding) -> ProposalStanding {
+    standing.state = ProposalState::Waiting;
+    standing.members[1] = CosignerStanding {
+        sid: THREE[1].parse().unwrap(),
+        said: Said::Nothing,
+        at: None,
+        with: Vec::new(),
+        reason: None,
+        refused: Some(RefusedSignature {
+            at: from_seconds(1_772_424_000),
+            code: Code::OtherGroup,
+        }),
+    };
+    standing
 }
 
 /// A version, as its members are told of it.
@@ -426,7 +444,7 @@ pub(crate) fn blackboard_replies() -> Vec<blackboard::Reply> {
             count: 1,
             proposals: vec![ListedProposal {
                 statement: "{\"type\":\"scb-statement\"}".to_owned(),
-                standing: standing(),
+                standing: refused(standing()),
                 course_title: "Operating Systems".parse().unwrap(),
                 rules: listed().rules,
                 entry: Some(listed().entry),
