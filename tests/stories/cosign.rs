@@ -5,6 +5,7 @@ mod anew;
 mod connections;
 mod last;
 mod offered;
+mod refused;
 mod shown;
 
 use std::fs;

@@ -19,7 +19,7 @@ use crate::store::{Entered, Rejection, RejectionRecord};
 
 /// The decisions that are entered: by the rules, about the members, about what they signed. What
 /// went wrong on the way is none.
-const DECISIONS: [Code; 21] = [
+const DECISIONS: [Code; 23] = [
     Code::NotCourseMember,
     Code::AssignmentNotOpen,
     Code::AssignmentClosed,
@@ -40,6 +40,8 @@ const DECISIONS: [Code; 21] = [
     Code::UploadExpired,
     Code::LogClosed,
     Code::StudentInactive,
+    Code::CertificateExpired,
+    Code::CertificateOnHold,
     Code::CertificateRevoked,
 ];
 

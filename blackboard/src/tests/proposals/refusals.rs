@@ -1,5 +1,6 @@
 //! What is refused: who may not sign, what is not what was proposed, and who was revoked meanwhile.
 
+use scb_certs::{IssuerKind, RevocationReason, RevokedEntry};
 use scb_protocol::client::sign;
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::message::proposal::RefusedSignature;
@@ -72,6 +73,41 @@ async fn whose_signature_was_refused_is_told_to_the_other_members_by_its_code_al
     b.sign(&work).await.unwrap().receipt();
     let mut listed = a.told().await.into_iter().map(|one| one.listed.standing);
     assert!(listed.all(|one| one.members.iter().all(|one| one.refused.is_none())));
+}
+
+#[tokio::test]
+async fn what_is_refused_for_a_certificate_on_hold_is_entered_and_signed() {
+    let campus = Campus::open().await;
+    let [mut a, mut b] = [A, B].map(|sid| Machine::of(&campus, &[sid]));
+    let work = a.work(&[A, B], b"our report");
+    a.propose(&work).await.unwrap().waits();
+    let now = campus.certs.now();
+    let held = RevokedEntry {
+        serial: a.0.members[0].chain.leaf().serial(),
+        revoked_at: now,
+        reason: RevocationReason::CertificateHold,
+        invalid_since: None,
+    };
+    let mut lists = campus.certs.crls(11, &[]);
+    let (end, students) = (
+        lists[1].next_update(),
+        campus.certs.issuer(IssuerKind::Students),
+    );
+    lists[1] = students.sign_crl(11, now, end, &[held]).unwrap();
+    campus.cuhk.set(|state| {
+        state.crls = lists;
+        state.epoch += 1;
+    });
+    let has_the_list = async { while a.0.open_session().await.is_ok() {} };
+    let patience = std::time::Duration::from_secs(5);
+    tokio::time::timeout(patience, has_the_list).await.unwrap();
+    let refusal = b.sign(&work).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateOnHold);
+    assert_eq!(refusal.sid.as_ref().unwrap().as_str(), A);
+    assert!(refusal.rejection.is_some(), "signed");
+    assert_eq!(happened(&campus), ["proposed", "signed", "refused"]);
+    let told = refused_to(&mut b, B).await.unwrap();
+    assert_eq!(told.code, Code::CertificateOnHold);
 }
 
 #[tokio::test]
