@@ -13,14 +13,14 @@ use std::path::Path;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::TrustDomain;
-use scb_cli::{Home, Role, load_config};
+use scb_cli::{Home, Role, load_config, note};
 use scb_transport::{Clock, SystemClock};
 
 use crate::arguments::courses::{AssignmentCommand, CourseCommand, ExtensionCommand, Which};
 use crate::config::Config;
 use crate::identity::IdentityFiles;
 use crate::serve::not_certified;
-use crate::store::{Place, Store};
+use crate::store::{Error, Place, Store};
 
 /// `blackboard course`.
 pub(crate) fn course(home: &Path, command: &CourseCommand) -> anyhow::Result<()> {
@@ -46,6 +46,19 @@ pub(crate) struct Desk {
     pub(crate) now: UnixTime,
 }
 
+/// What is shown of a home that was put back may be old.
+pub(crate) fn tell_if_put_back(store: &Store) -> anyhow::Result<()> {
+    // What else is wrong with the file is told by `fsck`, and when it is used.
+    if !matches!(store.is_put_back(), Ok(true)) {
+        return Ok(());
+    }
+    let error = Error::PutBack;
+    Ok(note(&format!(
+        "warning: {error}: what is shown may be OLD, and what came later missing [{}]",
+        error.code()
+    ))?)
+}
+
 impl Desk {
     pub(crate) fn open(home: &Path) -> anyhow::Result<Self> {
         let home = Home::open(home, Role::Blackboard)?;
@@ -58,6 +71,13 @@ impl Desk {
             domain: service.trust_domain().clone(),
             now: SystemClock.now(),
         })
+    }
+
+    /// The same for what is only shown: whether it may be of before is told.
+    pub(crate) fn open_to_show(home: &Path) -> anyhow::Result<Self> {
+        let desk = Self::open(home)?;
+        tell_if_put_back(&desk.store)?;
+        Ok(desk)
     }
 
     pub(crate) fn place(&self, which: &Which) -> Place {

@@ -32,7 +32,7 @@ use crate::arguments::Fsck;
 use crate::enrol::{receipt_roots, receipt_trust};
 use crate::failure::failure;
 use crate::note_keys::LogKey;
-use crate::store::Inspector;
+use crate::store::{Inspector, NUMBERS};
 
 /// How the database is called in findings.
 const DATABASE: &str = "blackboard.db";
@@ -100,6 +100,11 @@ pub(crate) fn found(
 fn examine(home: &Home, scope: &Scope, now: UnixTime, report: &mut Report) -> anyhow::Result<()> {
     if Inspector::is_unused(home) {
         return Ok(());
+    }
+    match Inspector::is_put_back(home) {
+        Ok(false) => {}
+        Ok(true) => report.put_back()?,
+        Err(error) => report.failed(NUMBERS, failure(error.into()))?,
     }
     let content = StoredContents::of(&home.path("content"));
     let opened = Inspector::look(home).and_then(|seen| Ok((seen, Inspector::open(home)?)));

@@ -26,7 +26,10 @@ use crate::serve::not_certified;
 
 /// Does what the command says.
 pub(crate) fn run(home: &Path, command: &GradesCommand) -> anyhow::Result<()> {
-    let desk = Desk::open(home)?;
+    let desk = match command {
+        GradesCommand::Export(_) | GradesCommand::List { .. } => Desk::open_to_show(home)?,
+        _ => Desk::open(home)?,
+    };
     match command {
         GradesCommand::Import(command) => import::run(home, &desk, command),
         GradesCommand::Export(command) => export::run(&desk, command),

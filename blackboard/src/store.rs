@@ -133,7 +133,7 @@ const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 /// The database, in the home.
 pub(crate) const DATABASE: &str = "blackboard.db";
 /// The file that notes the highest number ever given.
-const NUMBERS: &str = "numbers";
+pub(crate) const NUMBERS: &str = "numbers";
 
 /// A submission for a list, or why it is left out.
 pub(crate) type Listed = (SubmissionNumber, Result<Summary, Error>);
@@ -475,11 +475,9 @@ impl Store {
         &self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let path = self.database.path().with_file_name(NUMBERS);
-        match mark::is_put_back(&path) {
-            Ok(false) => self.database.write_blocking(work),
-            Ok(true) => Err(Error::PutBack),
-            Err(source) => Err(Error::Mark { path, source }),
+        match self.is_put_back()? {
+            false => self.database.write_blocking(work),
+            true => Err(Error::PutBack),
         }
     }
 

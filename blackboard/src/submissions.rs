@@ -20,8 +20,8 @@ use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
 use crate::arguments::Submissions;
-use crate::courses::Desk;
 use crate::courses::text::table;
+use crate::courses::{Desk, tell_if_put_back};
 use crate::enrol::receipt_roots;
 use crate::failure::failure;
 use crate::store::{Delivered, Error, Listed, Record, Store, Summary};
@@ -32,7 +32,7 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
     match command {
         Submissions::Overview { of, csv, output } => {
             let form = overview::Form::of(*csv, output.json);
-            overview::run(&Desk::open(home)?, &of.which(), form)
+            overview::run(&Desk::open_to_show(home)?, &of.which(), form)
         }
         Submissions::List {
             verify: true,
@@ -71,6 +71,7 @@ impl Here {
     fn open(home: &Path) -> anyhow::Result<Self> {
         let home = Home::open(home, Role::Blackboard)?;
         let store = Store::open_to_read(&home)?;
+        tell_if_put_back(&store)?;
         Ok(Self { home, store })
     }
 

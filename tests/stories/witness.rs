@@ -235,6 +235,37 @@ fn age(home: &Path) {
     fs::write(file, text.replace(&at, &format!("{before:020}"))).unwrap();
 }
 
+/// What only looks at the home says whether it may be of before: `fsck` by a finding, the rest beside what it shows.
+fn looked_at(campus: &Campus, is_put_back: bool) {
+    let fsck = campus.administer_blackboard(&["fsck", "--json"]);
+    let findings = fsck.succeeded().json()["findings"].clone();
+    let mut findings = findings.as_array().unwrap().iter();
+    let found = findings.find(|finding| finding["code"] == "put_back");
+    assert_eq!(found.is_some(), is_put_back, "{found:?}");
+    if let Some(found) = found {
+        assert_eq!(found["weight"], "unknown");
+        assert!(
+            found["remedy"]
+                .as_str()
+                .unwrap()
+                .contains("`blackboard serve`")
+        );
+    }
+    let text = campus.administer_blackboard(&["fsck"]).succeeded().stdout;
+    let told = "nobody knows whether what came later is missing";
+    assert_eq!(text.contains(told), is_put_back, "{text}");
+    let of = ["--course", "SANDBOX", "--assignment", "lab"];
+    for command in [
+        &["submissions", "list", "--json"][..],
+        &[&["submissions", "overview"][..], &of].concat(),
+        &[&["grades", "list"][..], &of].concat(),
+    ] {
+        let ran = campus.administer_blackboard(command).succeeded();
+        let told = ran.stderr.contains("may be OLD");
+        assert_eq!(told, is_put_back, "{command:?}: {ran:#?}");
+    }
+}
+
 #[test]
 fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
     let mut campus = Campus::sandbox();
@@ -245,7 +276,9 @@ fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
     copy(&home(&campus), &backup);
     age(&backup);
     campus.cuhk.kill();
+    looked_at(&campus, false);
     put_back(&campus, &backup);
+    looked_at(&campus, true);
     let title = ["--title", "Lab 2", "--due", "2099-01-01 00:00"];
     let add = ["assignment", "add", "--course", "SANDBOX"];
     let entered = campus.administer_blackboard(&[&add[..], &title[..]].concat());
@@ -261,6 +294,7 @@ fn a_backup_put_back_while_cuhk_is_away_waits_for_it() {
     campus.start_cuhk_again();
     // It was the newest backup: nothing is lost, and numbers go on far away.
     campus.start_blackboard_again();
+    looked_at(&campus, false);
     campus
         .administer_blackboard(&[&add[..], &title[..]].concat())
         .succeeded();

@@ -21,6 +21,11 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
             "沒有紀錄提及的存檔",
             "沒有紀錄提及：若同時缺少某項紀錄，還原 blackboard.db 的備份。當機所遺留的，滿一天後伺服器啟動時會將其移除。早於遺失條目或編號的則會保留，因其可能是某次提交僅存的內容：以 `blackboard recover --receipt` 重新登錄；沒有收據提及的可自行移走",
         ),
+        "put_back" => (
+            "此主目錄由備份還原，或其檔案曾被觸及，其後無人將日誌與 CUHK 見過的比對",
+            "在 CUHK 運作時啟動 `blackboard serve`：它會比對日誌與 CUHK 見過的；若屬舊備份則不會繼續並予以說明\
+             （`log_behind`）。屆時以最新的備份取代；如無備份，`blackboard recover` 會說明遺失了甚麼",
+        ),
         "content_foreign" => ("並非存檔的檔案", "查明是誰放在此處，並將其移走"),
         "altered" => ("紀錄與當初簽署的不符", WHOLE_HOME),
         "other_root" => ("紀錄所屬的根憑證並非此主目錄所信任", WHOLE_HOME),

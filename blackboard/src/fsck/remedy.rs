@@ -16,6 +16,11 @@ pub(super) fn remedy(code: &str) -> &'static str {
              or numbers stays, as it may be all that is left of a hand-in: `blackboard recover --receipt` \
              enters that again; what no receipt names you may move away"
         }
+        "put_back" => {
+            "start `blackboard serve` while CUHK runs: it compares the logs with what CUHK has seen of them, and if \
+             this is an old backup it does not go on and says so (`log_behind`). Then put the newest backup in its \
+             place; `blackboard recover` says what is lost if there is none"
+        }
         "content_foreign" => "find out who put it there, and move it away",
         "record_missing" | "entry_missing" | "commitment_missing" | "commitment_altered"
         | "part_missing" | "leaf_altered" | "log_gap" => {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::remedy::remedy;
 use super::words::Words;
+use crate::store::{Error, NUMBERS};
 use crate::submissions::print_json;
 
 /// What a finding means.
@@ -19,6 +20,8 @@ pub(crate) enum Weight {
     Damage,
     /// Something is left over, or not done yet; nothing is lost.
     Leftover,
+    /// Whether something is missing cannot be known here.
+    Unknown,
 }
 
 /// Something that is not as it should be.
@@ -53,6 +56,7 @@ pub(crate) struct Report {
     findings: Vec<Finding>,
     damages: u64,
     leftovers: u64,
+    is_put_back: bool,
     pub(crate) counts: Counts,
     bar: ProgressBar,
 }
@@ -66,6 +70,7 @@ impl Report {
             findings: Vec::new(),
             damages: 0,
             leftovers: 0,
+            is_put_back: false,
             counts: Counts::default(),
             bar: ProgressBar::hidden(),
         }
@@ -101,6 +106,18 @@ impl Report {
         self.add(code, Weight::Leftover, told, remedy(code).to_owned())
     }
 
+    /// Nobody has compared this home with what its witness has seen: whether all is here is not known.
+    pub(crate) fn put_back(&mut self) -> anyhow::Result<()> {
+        self.is_put_back = true;
+        let told = (NUMBERS.to_owned(), Error::PutBack.to_string());
+        self.add(
+            "put_back",
+            Weight::Unknown,
+            told,
+            remedy("put_back").to_owned(),
+        )
+    }
+
     fn add(
         &mut self,
         code: &'static str,
@@ -111,6 +128,7 @@ impl Report {
         match weight {
             Weight::Damage => self.damages += 1,
             Weight::Leftover => self.leftovers += 1,
+            Weight::Unknown => {}
         }
         let finding = Finding {
             code,
@@ -168,6 +186,9 @@ impl Report {
         } else {
             let (damages, leftovers) = (self.damages, self.leftovers);
             say(&self.words.summary(&self.counts, damages, leftovers))?;
+            if self.is_put_back {
+                say(self.words.perhaps_old())?;
+            }
         }
         match self.damages {
             0 => Ok(()),

@@ -58,6 +58,15 @@ impl Words {
         }
     }
 
+    /// Of a home that was put back and not compared since, after all of it.
+    pub(super) fn perhaps_old(self) -> &'static str {
+        self.0.pick(
+            "That is what is HERE: this home was put back, and until `blackboard serve` has compared it with what \
+             CUHK has seen, nobody knows whether what came later is missing",
+            "以上僅指此處所存：此主目錄曾被還原，在 `blackboard serve` 與中大所見的比對之前，無人知道其後的內容有否遺失",
+        )
+    }
+
     /// What to do after all of it.
     pub(super) fn next(self) -> &'static str {
         self.0.pick(

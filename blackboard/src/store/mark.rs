@@ -11,8 +11,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use scb_cli::sync_dir;
+use scb_cli::{Home, sync_dir};
 
+use super::{Error, Inspector, NUMBERS, Store};
 use crate::platform::{changed_at, open_private};
 
 /// Numbers for each millisecond since 1970: after a backup was put back, numbering goes on at the
@@ -65,6 +66,30 @@ pub(crate) fn is_put_back(path: &Path) -> io::Result<bool> {
         // Whoever opens it says what follows.
         Noted::Nothing => false,
     })
+}
+
+impl Store {
+    /// Whether its home was put back from a backup and not compared with its witness since, as far as that can be told.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mark`].
+    pub(crate) fn is_put_back(&self) -> Result<bool, Error> {
+        let path = self.database.path().with_file_name(NUMBERS);
+        is_put_back(&path).map_err(|source| Error::Mark { path, source })
+    }
+}
+
+impl Inspector {
+    /// The same of a home.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mark`].
+    pub(crate) fn is_put_back(home: &Home) -> Result<bool, Error> {
+        let path = home.path(NUMBERS);
+        is_put_back(&path).map_err(|source| Error::Mark { path, source })
+    }
 }
 
 /// The open file and what it says.
