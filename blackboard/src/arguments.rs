@@ -18,7 +18,7 @@ use scb_transport::Limits;
 
 use self::courses::{AssignmentCommand, CourseCommand, ExtensionCommand};
 use self::grades::GradesCommand;
-pub(crate) use self::submissions::{Archive, Detach, Submissions};
+pub(crate) use self::submissions::{Archive, Detach, OfAny, Submissions};
 #[cfg(test)]
 pub(crate) use self::witness::AcceptLog;
 pub(crate) use self::witness::WitnessCommand;

@@ -4,6 +4,7 @@ mod archive;
 mod delivered;
 mod detach;
 mod export;
+mod of;
 pub(crate) mod overview;
 mod uploads;
 
@@ -19,6 +20,7 @@ use scb_protocol::{Mode, rfc3339};
 use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
+use self::of::Wanted;
 use crate::arguments::Submissions;
 use crate::courses::text::table;
 use crate::courses::{Desk, tell_if_put_back};
@@ -34,14 +36,15 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
             let form = overview::Form::of(*csv, output.json);
             overview::run(&Desk::open_to_show(home)?, &of.which(), form)
         }
-        Submissions::List {
-            verify: true,
-            output,
-        } => {
+        Submissions::List { of, verify, output } => {
             let here = here()?;
-            print(verified(&here.store, &here.roots()?)?, output.json)
+            let wanted = Wanted::new(&here.store, of)?;
+            let found = match verify {
+                true => verified(&here.store, &here.roots()?)?,
+                false => here.store.summaries()?,
+            };
+            print(wanted.only(found)?, output.json)
         }
-        Submissions::List { output, .. } => print(here()?.store.summaries()?, output.json),
         Submissions::Show { number, output } => {
             let here = here()?;
             show(&here, &find(&here.store, number)?, output.json)
@@ -49,9 +52,10 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
         Submissions::Uploads { output } => uploads::run(&here()?.store, output.json),
         Submissions::Archive(command) => archive::run(home, command),
         Submissions::Detach(command) => detach::run(&Desk::open(home)?, command),
-        Submissions::Export { dir, output } => {
+        Submissions::Export { dir, of, output } => {
             let here = here()?;
             let source = export::Source {
+                wanted: Wanted::new(&here.store, of)?,
                 content: ContentStore::open_to_read(&here.home.path("content"))?,
                 roots: here.roots()?,
                 store: &here.store,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use scb_certs::StudentId;
 use scb_protocol::message::proposal::Reason;
+use scb_protocol::statement::Label;
 
 use super::Output;
 use super::courses::Of;
@@ -32,6 +33,7 @@ is remarked. In a course without a class list only those are shown who have trie
 const LIST_EXAMPLES: &str = "\
 Examples:
   blackboard submissions list
+  blackboard submissions list --course CSCI3150 --assignment lab-1
   blackboard submissions list --json
   blackboard submissions list --verify     (every signature; for thousands it takes a while)
 
@@ -53,6 +55,7 @@ one connection that has no name in the log.";
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   blackboard submissions export handed-in/
+  blackboard submissions export lab-1/ --course CSCI3150 --assignment lab-1
   blackboard submissions export /media/usb/lab --json
 
 Makes DIR/S-000001/ with the report under its name and receipt.zip, and so on. Reports and
@@ -106,9 +109,11 @@ pub(crate) enum Submissions {
         #[command(flatten)]
         output: Output,
     },
-    /// List all submissions
+    /// List all submissions, or those of one course or assignment
     #[command(after_help = LIST_EXAMPLES)]
     List {
+        #[command(flatten)]
+        of: OfAny,
         /// Verify the receipt of each, as `show` does
         #[arg(long)]
         verify: bool,
@@ -140,8 +145,21 @@ pub(crate) enum Submissions {
         /// Directory to write into; it is made if it does not exist
         dir: PathBuf,
         #[command(flatten)]
+        of: OfAny,
+        #[command(flatten)]
         output: Output,
     },
+}
+
+/// Of which course, or of which of its assignments; of all where none is named.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OfAny {
+    /// Of this course only
+    #[arg(long)]
+    pub(crate) course: Option<Label>,
+    /// Of this assignment of it only
+    #[arg(long, requires = "course")]
+    pub(crate) assignment: Option<Label>,
 }
 
 /// `blackboard submissions detach`.

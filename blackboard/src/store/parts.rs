@@ -12,7 +12,9 @@ use scb_protocol::statement::{Label, SubmissionNumber};
 
 use super::proposals::{UNANSWERED, signable_until};
 use super::refused::{self, Tried};
-use super::{Error, Place, Store, Summary, assignments, courses, extensions, proposals, rows};
+use super::{
+    Error, Place, Store, Summary, as_integer, assignments, courses, extensions, proposals, rows,
+};
 
 /// One student's part in an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +188,48 @@ impl Store {
         let place = place.clone();
         self.database
             .read_blocking(move |connection| proposed(connection, &place, now))
+    }
+
+    /// Refuses a course that there is not, or an assignment that it never had.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`], [`Error::NoAssignment`]; [`Error::Storage`].
+    pub(crate) fn require(&self, course: &Label, assignment: Option<&Label>) -> Result<(), Error> {
+        let (course, assignment) = (course.clone(), assignment.cloned());
+        self.database.read_blocking(move |connection| {
+            courses::require(connection, &course)?;
+            let Some(assignment) = assignment else {
+                return Ok(());
+            };
+            let sql = "SELECT EXISTS (SELECT 1 FROM rules WHERE course = ? AND assignment = ?)";
+            let key = [course.to_string(), assignment.to_string()];
+            match connection.query_one(sql, key, |row| row.get(0))? {
+                true => Ok(()),
+                false => Err(Error::NoAssignment { course, assignment }),
+            }
+        })
+    }
+
+    /// Whether a submission whose record was altered may be of this course, or of this assignment of it: its parts say
+    /// so, or there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`].
+    pub(crate) fn may_be_of(
+        &self,
+        number: SubmissionNumber,
+        (course, assignment): (&Label, Option<&Label>),
+    ) -> Result<bool, Error> {
+        let sql = "SELECT count(*) = 0 OR coalesce(max(course = ?2 AND assignment = coalesce(?3, assignment)), 0) \
+                   FROM parts WHERE number = ?1";
+        let (course, assignment) = (course.to_string(), assignment.map(ToString::to_string));
+        self.database.read_blocking(move |connection| {
+            let key = params![as_integer(number.get()), course, assignment];
+            let mut query = connection.prepare_cached(sql)?;
+            Ok(query.query_one(key, |row| row.get(0))?)
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use scb_storage::ContentStore;
 use serde_json::{Value, json};
 
 use self::target::TargetError;
+use super::of::Wanted;
 use super::{LeftOut, as_json, print_json};
 use crate::failure::failure;
 use crate::store::{Error, Record, Store, Summary};
@@ -22,6 +23,7 @@ const RECEIPT: &str = "receipt.zip";
 /// From where everything is exported.
 pub(super) struct Source<'a> {
     pub(super) store: &'a Store,
+    pub(super) wanted: Wanted<'a>,
     pub(super) content: ContentStore,
     /// SHA-256 of the roots that this home trusts.
     pub(super) roots: Vec<Fingerprint>,
@@ -47,11 +49,12 @@ pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result
     let mut left_out = LeftOut::default();
     for number in source.store.numbers()? {
         match export(source, number, dir) {
-            Ok(Exported {
+            Ok(None) => {}
+            Ok(Some(Exported {
                 submission,
                 files,
                 receipt,
-            }) => {
+            })) => {
                 let mut value = described(&submission, &files, json)?;
                 value["receipt"] = json!(receipt);
                 exported.push(value);
@@ -113,14 +116,19 @@ struct Exported {
     receipt: PathBuf,
 }
 
-/// The files and their receipt, each checked while it is copied; all, or no new folder.
+/// The files and their receipt, each checked while it is copied; all, or no new folder. Nothing of what is not
+/// wanted.
 fn export(
     source: &Source<'_>,
     number: SubmissionNumber,
     dir: &Path,
-) -> Result<Exported, NotExported> {
-    let record = source.store.record(number)?;
-    let record = record.ok_or(Error::Altered { number })?;
+) -> Result<Option<Exported>, NotExported> {
+    let record = source.store.record(number);
+    let record = match record.and_then(|found| found.ok_or(Error::Altered { number })) {
+        Ok(record) if !source.wanted.has(record.statement()) => return Ok(None),
+        Err(_) if !source.wanted.may_have(number)? => return Ok(None),
+        record => record?,
+    };
     let receipt = record.receipt(&source.roots)?;
     let folder = dir.join(folder_name(number));
     let is_new = fs::create_dir(&folder).is_ok();
@@ -129,11 +137,11 @@ fn export(
         // Made above, and nothing of it counts.
         let _ = fs::remove_dir_all(&folder);
     }
-    Ok(Exported {
+    Ok(Some(Exported {
         submission: record.summary(),
         files: written?,
         receipt: folder.join(RECEIPT),
-    })
+    }))
 }
 
 fn write(

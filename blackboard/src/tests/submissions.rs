@@ -7,7 +7,7 @@ use scb_cli::exit;
 use scb_testkit::TestCampus;
 
 use super::campus::Campus;
-use crate::arguments::{Output, Submissions};
+use crate::arguments::{OfAny, Output, Submissions};
 use crate::failure::failure;
 use crate::submissions::run;
 
@@ -23,6 +23,7 @@ async fn run_blocking(campus: &Campus, command: Submissions) -> anyhow::Result<(
 fn export(dir: &std::path::Path) -> Submissions {
     Submissions::Export {
         dir: dir.to_owned(),
+        of: OfAny::default(),
         output: PLAIN,
     }
 }
@@ -157,8 +158,70 @@ async fn shows_one_by_its_number_and_says_what_is_wrong_with_another() {
     }
 }
 
+#[tokio::test]
+async fn a_teacher_of_one_assignment_exports_what_is_its_own() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    let desk = super::overview::desk(&campus, 0);
+    let mut place = desk.place(&super::overview::which());
+    let rules = desk.store.assignment(&place).unwrap().rules().clone();
+    place.assignment = "lab-2".parse().unwrap();
+    desk.store.add_assignment(place, rules, desk.now).unwrap();
+    let mut other = campus.group(&["1155000009"]);
+    other.assignment = ("SANDBOX", "lab-2");
+    other.hand_in().await.unwrap();
+    let of = |course: &str, assignment: Option<&str>| OfAny {
+        course: Some(course.parse().unwrap()),
+        assignment: assignment.map(|one| one.parse().unwrap()),
+    };
+    let exported = async |of: OfAny, name: &str| {
+        let dir = campus.dir.path().join(name);
+        let command = Submissions::Export {
+            dir: dir.clone(),
+            of,
+            output: PLAIN,
+        };
+        let result = run_blocking(&campus, command).await.map_err(failure);
+        let folders = fs::read_dir(&dir).into_iter().flatten();
+        let names = folders.map(|one| one.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        result.map(|()| names)
+    };
+    let both = ["S-000001", "S-000002"];
+    assert_eq!(exported(of("SANDBOX", None), "all").await.unwrap(), both);
+    let second = of("SANDBOX", Some("lab-2"));
+    assert_eq!(exported(second.clone(), "second").await.unwrap(), both[1..]);
+    for (of, code) in [
+        (of("CSCI9999", None), "course_unknown"),
+        (of("SANDBOX", Some("lab-3")), "assignment_unknown"),
+    ] {
+        let refused = exported(of, "none").await.unwrap_err();
+        assert_eq!((refused.exit, refused.code), (exit::REFUSED, Some(code)));
+    }
+    // Of one that was altered other rows say whose it is.
+    let database = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let alter = "UPDATE submissions SET statement = zeroblob(10) WHERE number = 1";
+    database.execute(alter, []).unwrap();
+    assert_eq!(exported(second.clone(), "again").await.unwrap(), both[1..]);
+    let left_out = exported(of("SANDBOX", Some("lab")), "first")
+        .await
+        .unwrap_err();
+    assert!(left_out.message.contains("S-000001"), "{left_out:?}");
+    let list = |of| Submissions::List {
+        of,
+        verify: false,
+        output: PLAIN,
+    };
+    run_blocking(&campus, list(second)).await.unwrap();
+    run_blocking(&campus, list(of("SANDBOX", None)))
+        .await
+        .unwrap_err();
+}
+
 fn list(verify: bool, json: bool) -> Submissions {
     Submissions::List {
+        of: OfAny::default(),
         verify,
         output: Output { json },
     }

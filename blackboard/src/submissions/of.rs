@@ -1,0 +1,56 @@
+//! Of which course or assignment submissions are wanted: a teacher of one gets nobody else's.
+
+use scb_protocol::statement::{Statement, SubmissionNumber};
+
+use crate::arguments::OfAny;
+use crate::store::{Error, Listed, Store};
+
+/// What is wanted.
+pub(super) struct Wanted<'a> {
+    store: &'a Store,
+    of: &'a OfAny,
+}
+
+impl<'a> Wanted<'a> {
+    /// # Errors
+    ///
+    /// [`Error::NoCourse`], [`Error::NoAssignment`] if there is no such one; [`Error::Storage`].
+    pub(super) fn new(store: &'a Store, of: &'a OfAny) -> Result<Self, Error> {
+        if let Some(course) = &of.course {
+            store.require(course, of.assignment.as_ref())?;
+        }
+        Ok(Self { store, of })
+    }
+
+    pub(super) fn has(&self, statement: &Statement) -> bool {
+        let course = self.of.course.as_ref();
+        let assignment = self.of.assignment.as_ref();
+        course.is_none_or(|one| *one == statement.course)
+            && assignment.is_none_or(|one| *one == statement.assignment)
+    }
+
+    /// Whether it may be of those, where it was altered: other rows say whose it is.
+    pub(super) fn may_have(&self, number: SubmissionNumber) -> Result<bool, Error> {
+        match &self.of.course {
+            Some(course) => {
+                let place = (course, self.of.assignment.as_ref());
+                self.store.may_be_of(number, place)
+            }
+            None => Ok(true),
+        }
+    }
+
+    pub(super) fn only(&self, found: Vec<Listed>) -> Result<Vec<Listed>, Error> {
+        let mut only = Vec::new();
+        for (number, summary) in found {
+            let is_wanted = match &summary {
+                Ok(summary) => self.has(&summary.statement),
+                Err(_) => self.may_have(number)?,
+            };
+            if is_wanted {
+                only.push((number, summary));
+            }
+        }
+        Ok(only)
+    }
+}
