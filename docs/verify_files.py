@@ -39,7 +39,8 @@ OF_JSON = re.compile("'(str|int|float|bool|list|dict|NoneType)' object")
 def certificates(pem):
     """Before 39 only one at a time is read."""
     found = CERTIFICATE.findall(pem)
-    check(found, Parts.last + ": no certificate is in it")
+    if not found:
+        raise ValueError("no certificate is in it")
     return [x509.load_pem_x509_certificate(one + b"\n") for one in found]
 
 

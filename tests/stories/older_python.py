@@ -49,5 +49,5 @@ assert verify_files.time_of(Older(None, last_update=None, last_update_utc=aware)
 try:
     verify_files.certificates(b"nothing")
     raise SystemExit("no certificate is none")
-except verify_files.Wrong:
+except ValueError:
     print("as the newest")
