@@ -304,7 +304,7 @@ async fn serve(home: &Path, command: Serve) -> anyhow::Result<()> {
     let cuhk = CuhkAddress::fixed(cuhk);
     let opening = async {
         let opening = Server::open(&home, lock, &config, cuhk, listen, clock(), faults);
-        let server = opening.await?.remarking_courses();
+        let server = opening.await?.remarking_courses().remarking_limits();
         Ok(match clock_is_right {
             true => server.believing_clock(),
             false => server,

@@ -7,7 +7,10 @@ pub(crate) mod consent;
 mod course;
 mod extension;
 mod forward;
+mod smaller;
 pub(crate) mod text;
+
+pub(crate) use self::smaller::at_start as takes_less;
 
 use std::path::Path;
 

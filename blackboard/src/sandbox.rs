@@ -61,7 +61,8 @@ pub(crate) async fn serve(
     let cuhk = CuhkAddress::of_sandbox(&sandbox, cuhk);
     let opening = async {
         let opening = Server::open(&home, lock, &config, cuhk, listen, clock, faults);
-        opening.await?.with_sample_course()
+        let server = opening.await?.with_sample_course()?;
+        Ok(server.remarking_limits())
     };
     let address_file = sandbox.blackboard_address_file();
     let mut ready = vec![address_file.as_path()];

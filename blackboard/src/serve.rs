@@ -26,6 +26,7 @@ use crate::authority::{
     Authority, Clocks, CuhkAddress, Dialer, LogWitness, Settings, Witness, is_to_be_replaced,
 };
 use crate::config::{Config, WitnessPolicyError};
+use crate::courses::takes_less;
 use crate::enrol::receipt_roots;
 use crate::enrol::stored_roots;
 use crate::fault::Faults;
@@ -166,10 +167,15 @@ impl Server {
 
     /// Says so if nobody can hand in anything yet, and how that changes.
     pub(crate) fn remarking_courses(self) -> Self {
-        match missing(self.shared.register.store()) {
-            Ok(missing) => missing.iter().for_each(|what| tracing::warn!("{what}")),
-            Err(error) => tracing::error!("{error}; see `blackboard fsck`"),
-        }
+        let missing = missing(self.shared.register.store());
+        warn(missing.map(|missing| missing.map(str::to_owned)));
+        self
+    }
+
+    /// Says so if less is taken than the rules of an assignment allow.
+    pub(crate) fn remarking_limits(self) -> Self {
+        let (store, limit) = (self.shared.register.store(), self.shared.policy.max_bytes);
+        warn(takes_less(store, limit, self.shared.clock.now()));
         self
     }
 
@@ -427,6 +433,14 @@ pub(crate) fn sample_place(domain: &TrustDomain) -> anyhow::Result<Place> {
         course: SAMPLE_COURSE.parse()?,
         assignment: SAMPLE_ASSIGNMENT.parse()?,
     })
+}
+
+/// What was looked for before anybody hands in.
+fn warn(found: Result<Option<String>, Error>) {
+    match found {
+        Ok(found) => found.iter().for_each(|what| tracing::warn!("{what}")),
+        Err(error) => tracing::error!("{error}; see `blackboard fsck`"),
+    }
 }
 
 /// What has to be there before anybody can hand in, and is not; with the commands that add it.

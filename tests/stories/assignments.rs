@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 use scb_protocol::{from_seconds, rfc3339};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::campus::{Campus, Ran, SAMPLE, program};
 
@@ -66,6 +66,71 @@ fn report(campus: &Campus, name: &str) -> PathBuf {
     let path = campus.outside().join(name);
     fs::write(&path, "a report").unwrap();
     path
+}
+
+/// The most bytes of a hand-in, as this server's configuration says.
+fn takes(campus: &mut Campus, bytes: u64) {
+    campus.blackboard.stop();
+    let file = campus.path().join("blackboard/config.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let line = config.lines().find(|line| line.starts_with("max_bytes = "));
+    let line = line.unwrap().to_owned();
+    fs::write(
+        &file,
+        config.replace(&line, &format!("max_bytes = {bytes}")),
+    )
+    .unwrap();
+    campus.start_blackboard_again();
+}
+
+#[test]
+fn a_server_that_takes_less_than_the_rules_allow_says_so_before_anybody_hands_in() {
+    let mut campus = campus();
+    add(&campus, "Lab-1", 3 * DAY, "--max-bytes 30000");
+    add(&campus, "Lab-2", 3 * DAY, "--max-bytes 900");
+    student(&campus, "enrol --ids 1155000001").succeeded();
+    let told = |campus: &Campus| {
+        let listed = student(campus, "assignments --ids 1155000001 --json");
+        let listed = listed.succeeded().json()["assignments"].clone();
+        let mut listed = listed.as_array().unwrap().iter();
+        let one = listed.find(|one| one["assignment"] == "lab-1").unwrap();
+        (
+            one["rules"]["max_bytes"].clone(),
+            one["takes_bytes"].clone(),
+        )
+    };
+    assert_eq!(told(&campus), (json!(30_000), json!(30_000)));
+    assert!(!campus.blackboard.log().contains("max_bytes"));
+    takes(&mut campus, 1000);
+    let log = campus.blackboard.log();
+    let warned = "max_bytes in config.toml is 1000, less than the signed rules allow of CSCI3150/lab-1 (30,000 bytes): ";
+    assert!(log.contains(warned), "{log}");
+    assert_eq!(told(&campus), (json!(30_000), json!(1000)));
+    let but = "BUT this Blackboard takes 1,000 bytes at most now";
+    let shown = student(&campus, "assignments --ids 1155000001")
+        .succeeded()
+        .stdout;
+    assert_eq!(shown.matches(but).count(), 1, "{shown}");
+    let chinese = student(&campus, "assignments --ids 1155000001 --lang zh-Hant");
+    let chinese = chinese.succeeded().stdout;
+    assert!(
+        chinese.contains("但此 Blackboard 目前最多只接受 1,000 位元組"),
+        "{chinese}"
+    );
+    for (name, times) in [("lab-1", 1), ("lab-2", 0)] {
+        let shown = teacher(
+            &campus,
+            &format!("assignment show {name} --course CSCI3150"),
+        );
+        let shown = shown.succeeded().stdout;
+        let told = shown
+            .matches("this server takes 1,000 bytes at most")
+            .count();
+        assert_eq!(told, times, "{shown}");
+    }
+    takes(&mut campus, 40_000);
+    assert!(!campus.blackboard.log().contains("max_bytes"));
+    assert_eq!(told(&campus), (json!(30_000), json!(30_000)));
 }
 
 #[test]

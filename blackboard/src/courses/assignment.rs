@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::close::{self, StillOpen, end_extensions, still_open};
 use super::forward::Forward;
 use super::text::{joined, say_json, standing, table, value};
-use super::{Desk, text};
+use super::{Desk, smaller, text};
 use crate::arguments::courses::{
     AddAssignment, AssignmentCommand, ChangeAssignment, RuleOptions, Which,
 };
@@ -373,6 +373,9 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
         for (name, value) in text::rules(one.rules()) {
             say(&format!("  {name:<10} {value}"))?;
         }
+        if let Some(less) = smaller::remark(one, desk.config.max_bytes) {
+            say(&format!("  {:<10} {less}", "BUT"))?;
+        }
         for given in &extensions {
             let given = extension(&given.extension, one.rules());
             say(&format!("  {:<10} {given}", "extension"))?;
@@ -408,6 +411,7 @@ fn as_json(desk: &Desk, assignment: &Assignment) -> Value {
         "assignment": assignment.assignment,
         "state": assignment.rules().judge(desk.now, None).as_str(),
         "rules": assignment.rules(),
+        "takes_bytes": desk.config.max_bytes.min(assignment.rules().max_bytes),
         "added_at": rfc3339(assignment.added_at()),
         "changes": changes.iter().map(change_as_json).collect::<Vec<_>>(),
     })

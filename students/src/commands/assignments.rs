@@ -73,6 +73,8 @@ struct Told {
     announced: Vec<KeptAnnouncement>,
     /// Of which nothing is told.
     altered: Vec<AlteredAssignment>,
+    /// The most bytes that Blackboard takes, whatever the rules say.
+    most: Option<u64>,
     /// Why others are not shown: their rules are not what was signed.
     unsigned: Vec<Refusal>,
     /// Whether something was told with its rules, shown or not.
@@ -99,6 +101,7 @@ fn told(
         listed: Vec::new(),
         announced: Vec::new(),
         altered: Vec::new(),
+        most: None,
         unsigned: Vec::new(),
         something: false,
         together,
@@ -119,6 +122,7 @@ fn told(
             }
         }
     }
+    all.most = engine.setup.max_bytes();
     all.something = !all.listed.is_empty();
     // What is due next comes first, what is always open later, what is closed last.
     let time = all.time;
@@ -232,6 +236,8 @@ fn rows(
     rows.push((told.late(), told.late_work(rules)));
     rows.push((words.group(), words.members(rules, here)));
     rows.push((words.files(), words.kinds(rules)));
+    let less = all.most.filter(|most| *most < rules.max_bytes);
+    rows.extend(less.map(|most| (String::new(), words.takes_less(most))));
     for own in &one.extensions {
         let text = told.extension(rules, own);
         let text = match all.extended(one, own) {
@@ -354,6 +360,7 @@ fn one_as_json(told: &Told, one: &ListedAssignment, sids: &[StudentId]) -> Value
         "assignment": one.assignment,
         "state": standing(one, now).as_str(),
         "rules": one.rules,
+        "takes_bytes": told.most.map_or(one.rules.max_bytes, |most| most.min(one.rules.max_bytes)),
         "extensions": one.extensions,
         "signed": signed.collect::<Vec<_>>(),
         "members": members.collect::<Vec<_>>(),

@@ -266,6 +266,20 @@ impl Words {
         }
     }
 
+    /// Of a server that takes less than the rules allow.
+    pub(super) fn takes_less(self, most: u64) -> String {
+        match self.0 {
+            Language::English => format!(
+                "BUT this Blackboard takes {} at most now, and refuses more: tell your teacher",
+                counted(most, "byte")
+            ),
+            Language::Chinese => format!(
+                "但此 Blackboard 目前最多只接受 {} 位元組，超過即拒絕：請告知老師",
+                grouped(most)
+            ),
+        }
+    }
+
     /// `entry`: the number under which the assignment's log holds it.
     pub(super) fn change(
         self,
