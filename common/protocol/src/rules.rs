@@ -25,7 +25,7 @@ pub use change::{Change, changes};
 pub use detachments::{Detachment, Detachments};
 pub use extension::Extension;
 pub use late::{LateRule, Per};
-pub use parts::{Counts, FileKind, GroupSize, Groups, Title};
+pub use parts::{Counts, FileKind, GroupSize, Groups, MAX_GROUP, Title};
 pub use rulebook::{Extended, Rulebook};
 pub use standing::{MemberStanding, Price, Standing};
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::object::ObjectOnly;
 
 /// Most members of a group.
-const MAX_GROUP: u8 = 8;
+pub const MAX_GROUP: u8 = 8;
 
 /// Serde of a value by its text.
 macro_rules! as_text {
