@@ -221,7 +221,8 @@ impl Crl {
         self.0.number
     }
 
-    /// When it was made.
+    /// From when on it counts. Lists of `cuhk` begin [`Validities::BACKDATE`](crate::Validities::BACKDATE) before they
+    /// are signed.
     pub fn this_update(&self) -> UnixTime {
         self.0.this_update
     }

@@ -221,8 +221,8 @@ impl Config {
              # `cuhk prune` removes what is older. At least {MIN_OPERATION_RETENTION_DAYS}, at most {MAX_OPERATION_RETENTION_DAYS}.\n\
              # Default: {OPERATION_RETENTION_DAYS}\n\
              operation_retention_days = {operation_retention_days}\n\
-             # For how many days after students were suspended, or were missing from the roster, name,\n\
-             # address and programme are kept; `cuhk prune` removes them then, unless a certificate has\n\
+             # For how many days after students were suspended, also by `--missing suspend`, name, address\n\
+             # and programme are kept; `cuhk prune` removes them then, unless a certificate has\n\
              # not ended. Their IDs stay for ever. At least {MIN_LEFT_STUDENT_RETENTION_DAYS}, at most {MAX_LEFT_STUDENT_RETENTION_DAYS}.\n\
              # Default: {LEFT_STUDENT_RETENTION_DAYS}\n\
              left_student_retention_days = {left_student_retention_days}\n\

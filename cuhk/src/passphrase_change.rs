@@ -202,7 +202,8 @@ pub(crate) fn remedy(file: &Path, opened: Option<bool>) -> String {
             "the passphrase that was given does not open every key: try the other one, of before or after the \
              change (cuhk doctor --passphrase-file FILE). If neither does, some keys have the one and some the \
              other: restore the newest backup elsewhere (cuhk restore FILE --home NEW), copy NEW/issuers and \
-             NEW/keys/log.pem over those here, remove {file}, and go on with the passphrase of that backup"
+             NEW/keys/log.pem over those here, remove {file}, and go on with the passphrase of that backup. A key in issuers \
+             that the backup has not stays under the other passphrase: openssl pkcs8 -in KEY -topk8 -scrypt -out NEW writes it anew"
         ),
         None => format!(
             "look whether it is needed: cuhk doctor --passphrase-file FILE, with the present passphrase and, if that \

@@ -175,8 +175,12 @@ fn the_lines_that_renew_a_certificate_go_on_under_a_new_root() {
     };
     student.types_lines(&[0, 1, 2, 3, 4]);
     let keys = |more: &[&str]| student.campus.administer_cuhk(&[&["keys"], more].concat());
-    for kind in ["root", "services", "students"] {
-        keys(&["rotate", kind]).succeeded();
+    let file = student.campus.path().join("cuhk.passphrase");
+    let file = file.to_str().unwrap();
+    keys(&["rotate", "root", "--root-passphrase-file", file]).succeeded();
+    let both = ["--passphrase-file", file, "--root-passphrase-file", file];
+    for kind in ["services", "students"] {
+        keys(&[&["rotate", kind], &both[..]].concat()).succeeded();
     }
     let is_active = |key: &Value| key["kind"] == "students-2" && key["state"] == "active";
     let deadline = Instant::now() + Duration::from_secs(60);

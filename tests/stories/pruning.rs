@@ -227,6 +227,15 @@ fn a_log_whose_files_were_lost_after_pruning_comes_back_from_a_backup() {
     judged(&log, &after["log"]);
 }
 
+/// Whether the records have a name and an address for a student.
+fn named(campus: &Campus, sid: &str) -> (bool, bool) {
+    let listed = campus.administer_cuhk(&["roster", "list", "--json"]);
+    let listed = listed.succeeded().json();
+    let mut all = listed.as_array().unwrap().iter();
+    let one = all.find(|one| one["sid"] == sid).unwrap();
+    (one["name"] != "", one["email"] != "")
+}
+
 #[test]
 fn of_who_left_years_ago_the_name_goes_and_the_id_stays_for_what_is_proved_by_it() {
     let mut campus = Campus::sandbox();
@@ -240,12 +249,6 @@ fn of_who_left_years_ago_the_name_goes_and_the_id_stays_for_what_is_proved_by_it
     for sid in [gone, held] {
         cuhk(&format!("roster suspend {sid}")).succeeded();
     }
-    let named = |sid: &str| {
-        let listed = cuhk("roster list --json").succeeded().json();
-        let mut all = listed.as_array().unwrap().iter();
-        let one = all.find(|one| one["sid"] == sid).unwrap();
-        (one["name"] != "", one["email"] != "")
-    };
     let text = "name, address and programme of 0 students";
     assert!(prune(&campus, &[]).contains(text));
 
@@ -259,14 +262,14 @@ fn of_who_left_years_ago_the_name_goes_and_the_id_stays_for_what_is_proved_by_it
     let told = prune(&campus, &["--dry-run"]);
     let one = "name, address and programme of 1 students who left before";
     assert!(told.contains(&format!("would remove {one}")), "{told}");
-    assert!(named(gone).0);
+    assert!(named(&campus, gone).0);
     assert_eq!(
         serde_json::from_str::<Value>(&prune(&campus, &["--json"])).unwrap()["names"],
         1
     );
-    assert_eq!(named(gone), (false, false));
-    assert!(named(held).0, "a certificate has not ended");
-    assert!(named(SID).0);
+    assert_eq!(named(&campus, gone), (false, false));
+    assert!(named(&campus, held).0, "a certificate has not ended");
+    assert!(named(&campus, SID).0);
     let noted = cuhk("operations list").succeeded().stdout;
     assert!(noted.contains("1 names"), "{noted}");
     // The records are whole, for the one who serves and for the auditor.
@@ -278,10 +281,21 @@ fn of_who_left_years_ago_the_name_goes_and_the_id_stays_for_what_is_proved_by_it
     let refused = cuhk("code issue 1155000002");
     assert!(refused.stderr.contains("student_inactive"), "{refused:#?}");
     hand_in(&campus);
-    // Who comes back has a name again.
+    // Whether who is listed again is the same person is for somebody to say; then there is a name again.
     let import = format!("roster import {}", file.display());
+    let codes = campus.outside().join("codes.csv");
+    let with_codes = format!("{import} --codes-out {}", codes.display());
+    let told = cuhk(&with_codes).succeeded().stdout;
+    let expected = "1155000002   left so long ago that the name was removed, and stays suspended";
+    assert!(
+        told.contains(expected) && told.contains("0 changed"),
+        "{told}"
+    );
+    assert!(!codes.exists(), "{told}");
+    assert_eq!(named(&campus, gone), (false, false));
+    cuhk("roster restore 1155000002").succeeded();
     let told = cuhk(&import).succeeded().stdout;
     assert!(told.contains("1 changed"), "{told}");
-    cuhk("roster restore 1155000002").succeeded();
+    assert!(named(&campus, gone).0);
     campus.student(&["enrol", "--ids", gone]).succeeded();
 }

@@ -13,7 +13,7 @@ use super::{Desk, now};
 use crate::calendar::days;
 use crate::config::{MIN_QUESTION_RETENTION_DAYS, path};
 use crate::log::OldQuestions;
-use crate::store::{IdleLog, Pruned, Records};
+use crate::store::{IdleLog, Pruned, Records, Store};
 use crate::time::earlier;
 use crate::{Config, Error};
 
@@ -52,7 +52,7 @@ Of what operators did (`cuhk operations list`) go the records that are older tha
 `operation_retention_days`, up to one that `cuhk serve` has entered in the issuance log; its
 entries about them stay as long.
 
-Of students who were suspended, or missing from the roster, for `left_student_retention_days` (730),
+Of students who have been suspended for `left_student_retention_days` (730), also as missing,
 and have no certificate that has not ended, go name, address and programme. Their IDs stay for ever:
 certificates and the log name them, and nobody else may get one. Backups from before have the names.
 
@@ -84,8 +84,9 @@ struct Told<'a> {
     before: Before,
     questions: &'a OldQuestions,
     idle: &'a [IdleLog],
-    /// Operations, and students whose name goes.
-    records: (u64, u64),
+    operations: u64,
+    /// Students whose name goes, and altered rows of such.
+    names: (u64, u64),
     kib: Option<(u64, u64)>,
 }
 
@@ -107,8 +108,8 @@ impl Told<'_> {
         told(verb, self.pruned, ended)?;
         told_questions(verb, self.questions, asked)?;
         told_idle(verb, self.idle)?;
-        told_operations(verb, self.records.0, done)?;
-        told_names(verb, self.records.1, left)?;
+        told_operations(verb, self.operations, done)?;
+        told_names(verb, self.names, left)?;
         match self.kib {
             None => Ok(()),
             Some((before, now)) => Ok(say(&format!(
@@ -129,9 +130,10 @@ impl Told<'_> {
             "questions_before": rfc3339(self.before.asked),
             "witnessed_entries": self.idle.iter().map(|log| log.entries).sum::<u64>(),
             "witnessed_logs": self.idle.len(),
-            "operations": self.records.0,
+            "operations": self.operations,
             "operations_before": rfc3339(self.before.done),
-            "names": self.records.1,
+            "names": self.names.0,
+            "names_altered": self.names.1,
             "left_before": rfc3339(self.before.left),
             "database_kib_before": self.kib.map(|kib| kib.0),
             "database_kib": self.kib.map(|kib| kib.1),
@@ -157,22 +159,23 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         before,
         questions: &questions,
         idle: &idle,
-        records: (0, 0),
+        operations: 0,
+        names: (0, 0),
         kib: None,
     };
     if arguments.dry_run {
-        (told.pruned, told.records) = store.read_blocking(move |records| {
+        (told.pruned, told.operations, told.names.0) = store.read_blocking(move |records| {
             let operations = records.operations().count_before(before.done)?;
             let pruning = records.pruning();
             let names = pruning.count_names(before.left, now())?;
-            Ok((pruning.count_ended(before.ended)?, (operations, names)))
+            Ok((pruning.count_ended(before.ended)?, operations, names))
         })?;
         return told.say();
     }
     let database = home.path(path::DATABASE);
     // On a disk that is nearly full the room of the log is what removing takes.
     empty_log(&database).map_err(Error::from)?;
-    (told.pruned, told.records) = store.write_blocking(move |records| {
+    (told.pruned, told.operations) = store.write_blocking(move |records| {
         clock.judge(records, now())??;
         remove(records, before)
     })?;
@@ -181,6 +184,7 @@ pub(super) fn run(desk: &Desk<'_>, arguments: &Arguments) -> Result<(), Failure>
         let log = *log;
         store.write_blocking(move |records| records.witnessed().forget_entries(log, asked))?;
     }
+    told.names = forget_names(&store, before)?;
     store.close_blocking();
     let given_back = give_back(&database);
     told.kib = given_back.as_ref().ok().copied();
@@ -217,22 +221,41 @@ impl Before {
     }
 }
 
-/// What goes of the records, and how many operations and names, in one transaction that is itself noted.
-fn remove(records: &Records<'_>, before: Before) -> Result<(Pruned, (u64, u64)), Error> {
+/// What goes of the records, and how many operations, in one transaction that is itself noted.
+fn remove(records: &Records<'_>, before: Before) -> Result<(Pruned, u64), Error> {
     let operations = records.operations().remove_before(before.done)?;
-    let names = records.pruning().remove_names(before.left, now())?;
     let pruned = records.pruning().remove_ended(before.ended)?;
-    if pruned != Pruned::default() || operations > 0 || names > 0 {
+    if pruned != Pruned::default() || operations > 0 {
         let Pruned {
             codes,
             certificates,
         } = pruned;
-        let result = format!(
-            "{codes} codes, {certificates} certificates, {operations} operations, {names} names"
-        );
+        let result = format!("{codes} codes, {certificates} certificates, {operations} operations");
         records.note(&"records", &result, now())?;
     }
-    Ok((pruned, (operations, names)))
+    Ok((pruned, operations))
+}
+
+/// Of how many students the name went, and how many rows of such were altered. In several transactions, each noted.
+fn forget_names(store: &Store, before: Before) -> Result<(u64, u64), Error> {
+    let (mut names, mut altered) = (0, 0);
+    let mut after = String::new();
+    loop {
+        let some = store.write_blocking(move |records| {
+            let times = (before.left, now());
+            let some = records.pruning().forget_names(&after, times)?;
+            if some.names > 0 {
+                records.note(&"records", &format!("{} names", some.names), now())?;
+            }
+            Ok(some)
+        })?;
+        names += some.names;
+        altered += some.altered;
+        match some.last {
+            Some(last) => after = last,
+            None => return Ok((names, altered)),
+        }
+    }
 }
 
 fn told_operations(verb: &str, count: u64, moment: UnixTime) -> Result<(), Failure> {
@@ -242,11 +265,17 @@ fn told_operations(verb: &str, count: u64, moment: UnixTime) -> Result<(), Failu
     ))?)
 }
 
-fn told_names(verb: &str, count: u64, moment: UnixTime) -> Result<(), Failure> {
-    Ok(say(&format!(
+fn told_names(verb: &str, (count, altered): (u64, u64), moment: UnixTime) -> Result<(), Failure> {
+    say(&format!(
         "{verb} name, address and programme of {count} students who left before {}; their IDs stay",
         local_time(moment)
-    ))?)
+    ))?;
+    match altered {
+        0 => Ok(()),
+        _ => Ok(say(&format!(
+            "          {altered} more stay, as their rows were altered on disk: cuhk doctor"
+        ))?),
+    }
 }
 
 /// Makes the file smaller; its KiB before and after.

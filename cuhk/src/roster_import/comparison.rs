@@ -172,6 +172,13 @@ impl Comparison {
             self.import.found(line, sid, otherwise_spelt(&other));
             return Ok(());
         }
+        if known
+            .as_ref()
+            .is_some_and(|known| is_forgotten(known) && !listed.name.is_empty())
+        {
+            self.import.found(line, sid, Difference::Forgotten);
+            return Ok(());
+        }
         let after = listed.over(known.as_ref());
         self.warn_of_formulas(line, &after);
         let is_added = known.is_none();
@@ -279,6 +286,10 @@ impl Comparison {
                     return Ok(());
                 }
                 Hold::Unseen => {}
+                Hold::Lost if !(self.options.replace_codes || self.options.also_certified) => {
+                    self.import.unseen += 1;
+                    return Ok(());
+                }
                 Hold::Lost => self.import.lost += 1,
             }
         }
@@ -314,6 +325,14 @@ impl Comparison {
         });
         Ok(())
     }
+}
+
+/// Whose name `cuhk prune` has removed. Whether the ID is the same person's nothing here can tell.
+fn is_forgotten(known: &Student) -> bool {
+    !known.active
+        && [&known.name, &known.email, &known.programme]
+            .iter()
+            .all(|text| text.is_empty())
 }
 
 /// To CUHK these would be two students. Where the one on the roster is wrong, it is suspended by hand first.

@@ -34,6 +34,9 @@ pub enum Difference {
     Restored,
     /// The student is listed, and stays suspended: somebody did that by hand.
     StaysSuspended,
+    /// The student is listed, and left so long ago that the name was removed: whether this is the same person is for
+    /// somebody to say.
+    Forgotten,
     /// An active student is not listed, or listed as one who has left: in the words of the file.
     Missing {
         /// Such as `status: deleted`.

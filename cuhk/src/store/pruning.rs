@@ -26,6 +26,9 @@ const NAMES: &str = "FROM student WHERE active = 0
      AND EXISTS (SELECT 1 FROM left_student WHERE left_student.sid = student.sid AND since < ?1)
      AND NOT EXISTS (SELECT 1 FROM certificate WHERE subject = student.sid AND not_after >= ?2)";
 
+/// Of so many students the name goes in one transaction, so that a server is not kept from its own for long.
+const AT_ONCE: usize = 1000;
+
 /// Removal of what has long ended.
 #[derive(Debug)]
 pub struct Pruning<'a> {
@@ -41,12 +44,23 @@ pub(crate) struct Pruned {
     pub(crate) certificates: usize,
 }
 
+/// What became of the names of some students who left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Of so many it went.
+    pub(crate) names: u64,
+    /// So many rows were altered, and stay for `cuhk doctor`.
+    pub(crate) altered: u64,
+    /// The last of them; none if there was nobody.
+    pub(crate) last: Option<String>,
+}
+
 impl<'a> Pruning<'a> {
     pub(super) fn on(connection: &'a Connection) -> Self {
         Self { connection }
     }
 
-    /// Of how many students [`Pruning::remove_names`] would remove the name.
+    /// Of how many students [`Pruning::forget_names`] would remove the name.
     ///
     /// # Errors
     ///
@@ -61,26 +75,40 @@ impl<'a> Pruning<'a> {
     }
 
     /// Removes name, address and programme of students who left before `left` and have no certificate that may
-    /// still count. Answers of how many.
+    /// still count: of the first [`AT_ONCE`] whose ID is after this one. Whose row was altered stays as it is.
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`]; [`Error::RecordInvalid`] if such a row was altered: then nothing is changed.
-    pub(crate) fn remove_names(&self, left: UnixTime, now: UnixTime) -> Result<u64, Error> {
-        let mut statement = self.connection.prepare(&format!("SELECT sid {NAMES}"))?;
-        let limits = params![convert::seconds(left), convert::seconds(now)];
+    /// [`Error::Storage`].
+    pub(crate) fn forget_names(
+        &self,
+        after: &str,
+        (left, now): (UnixTime, UnixTime),
+    ) -> Result<Forgotten, Error> {
+        let sql = format!("SELECT sid {NAMES} AND sid > ?3 ORDER BY sid LIMIT {AT_ONCE}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let limits = params![convert::seconds(left), convert::seconds(now), after];
         let gone = statement.query_map(limits, |row| row.get::<_, String>(0))?;
         let gone: Vec<_> = gone.collect::<Result<_, _>>()?;
+        let mut forgotten = Forgotten::default();
         for sid in &gone {
-            seal::STUDENT.check(self.connection, sid)?;
+            match seal::STUDENT.check(self.connection, sid) {
+                Err(Error::RecordInvalid { .. }) => {
+                    forgotten.altered += 1;
+                    continue;
+                }
+                checked => checked?,
+            }
             self.connection
                 .prepare_cached(
                     "UPDATE student SET name = '', email = '', programme = '' WHERE sid = ?1",
                 )?
                 .execute([sid])?;
             seal::STUDENT.seal(self.connection, sid)?;
+            forgotten.names += 1;
         }
-        Ok(gone.len() as u64)
+        forgotten.last = gone.into_iter().next_back();
+        Ok(forgotten)
     }
 
     /// What [`Pruning::remove_ended`] would remove.
@@ -218,16 +246,27 @@ mod tests {
                         .collect())
                 };
                 let pruning = records.pruning();
+                let forget = |now: i64| -> Result<(u64, u64), Error> {
+                    let forgotten = pruning.forget_names("", (at(500), at(now)))?;
+                    Ok((forgotten.names, forgotten.altered))
+                };
                 assert_eq!(pruning.count_names(at(500), at(800))?, 1);
                 assert_eq!(names()?, "12345");
-                assert_eq!(pruning.remove_names(at(500), at(800))?, 1);
+                assert_eq!(forget(800)?, (1, 0));
                 assert_eq!(names()?, "1345");
-                assert_eq!(pruning.remove_names(at(500), at(800))?, 0);
+                assert_eq!(forget(800)?, (0, 0));
                 let gone = roster.find(&sid(2))?.unwrap();
                 assert_eq!((gone.email.as_str(), gone.programme.as_str()), ("", ""));
                 assert!(!gone.active);
                 // Once the certificate has ended.
-                assert_eq!(pruning.remove_names(at(500), at(901))?, 1);
+                let alter = |name: &str| {
+                    let sql = "UPDATE student SET name = ?1 WHERE sid = '1155000001'";
+                    records.connection.execute(sql, [name])
+                };
+                alter("Name 1 altered")?;
+                assert_eq!(forget(901)?, (0, 1), "and nothing else waits for it");
+                alter("Name 1")?;
+                assert_eq!(forget(901)?, (1, 0));
                 assert_eq!(names()?, "345");
                 // Listed again, by name: from then on it counts anew.
                 let back = Student {

@@ -226,7 +226,7 @@ impl<'a> Roster<'a> {
                 convert::seconds(now),
             ])?;
         seal::STUDENT.seal(self.connection, &student.sid.as_str())?;
-        // Whoever is listed, with a name, has not left yet.
+        // Whoever is new, or is given another name or address, has not left yet.
         self.connection
             .prepare_cached("UPDATE left_student SET since = max(since, ?2) WHERE sid = ?1")?
             .execute(params![student.sid.as_str(), convert::seconds(now)])?;

@@ -103,8 +103,13 @@ impl<'a> Status<'a> {
     ///
     /// [`Error::Storage`].
     pub fn advance(&self, now: UnixTime) -> Result<u64, Error> {
+        self.reach(Self::by_time(now))
+    }
+
+    /// The least number at this time, of an epoch or of a list.
+    pub(crate) fn by_time(now: UnixTime) -> u64 {
         let now = Duration::from_secs(now.as_secs());
-        self.reach(epochs(now).saturating_add(epochs(age(now))))
+        epochs(now).saturating_add(epochs(age(now)))
     }
 
     fn reach(&self, least: u64) -> Result<u64, Error> {

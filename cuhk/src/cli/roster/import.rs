@@ -56,13 +56,16 @@ the same: the next one makes the changes that are left first, and `cuhk doctor` 
 then.
 
 With --codes-out, students who have neither a certificate nor an open code get a code, good for 14
-days or as many as --valid-days says; the file is for you to hand out and then to delete. With --replace-codes as well those who have an open code
-get another, which ends that: where a sheet is lost, or after `cuhk restore`, when codes that were
-used since the backup are open again. Who has a certificate gets none, with one exception: after
-`cuhk restore` CUHK may have the certificate of before a renewal, whose key nobody has any more. Who
-has shown one that CUHK does not know gets a code; with --also-certified everybody whose certificate
-is from before the restoration and about whom no service has asked since. Until such a code is used
-the certificate counts as before.
+days or as many as --valid-days says; the file is for you to hand out and then to delete. With
+--replace-codes as well those who have an open code get another, which ends that: where a sheet is
+lost, or after `cuhk restore`, when codes that were used since the backup are open again. Who has a
+certificate gets none, with one exception: after `cuhk restore` CUHK may have the certificate of
+before a renewal, whose key nobody has any more. With --replace-codes who has shown a service one
+that CUHK does not know gets a code; with --also-certified everybody whose certificate is from before
+the restoration and about whom no service has asked since. The certificate of before counts until it
+ends, as a machine too: for who has three, cuhk code issue SID --replace.
+
+Who left so long ago that `cuhk prune` removed the name stays suspended, also if listed with one.
 
 With --missing suspend, active students who are not listed, or are listed as deleted or suspended,
 are suspended at once, unless a row is refused. If they are more than a third of all, the command

@@ -107,8 +107,8 @@ fn codes(arguments: &Arguments, import: &Import) -> Result<(), Failure> {
     }
     if import.unseen > 0 {
         say(&format!(
-            "{} with a certificate of before CUHK was restored, about which no service has asked since: who renewed \
-             it between the backup and that has no key for it any more. For all of these as well: --also-certified",
+            "{} with a certificate of before CUHK was restored, which no service has seen at work since: who renewed it \
+             between the backup and that has no key for it any more. For all of these as well: --also-certified",
             counted(import.unseen, "student")
         ))?;
     }
@@ -147,6 +147,11 @@ fn told(difference: &Difference, dry_run: bool) -> String {
         }
         Difference::StaysSuspended => {
             "is suspended by hand and stays so: cuhk roster restore".to_owned()
+        }
+        Difference::Forgotten => {
+            "left so long ago that the name was removed, and stays suspended: if this is the \
+                                  same person, cuhk roster restore, then import again"
+                .to_owned()
         }
         Difference::Missing { says, suspended } => {
             let fate = match (suspended, dry_run) {
@@ -210,6 +215,7 @@ fn word(difference: &Difference) -> &'static str {
         Difference::Changed { .. } => "changed",
         Difference::Restored => "restored",
         Difference::StaysSuspended => "stays_suspended",
+        Difference::Forgotten => "name_removed",
         Difference::Missing { .. } => "missing",
         Difference::Left(_) => "left",
         Difference::WithoutId(_) => "without_id",
