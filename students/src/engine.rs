@@ -11,6 +11,7 @@ mod counting;
 mod desk;
 mod enrolment;
 mod facts;
+mod finality;
 mod hand_in;
 mod issued;
 mod lateness;
@@ -436,7 +437,7 @@ impl Engine {
                     Ok(kept) => return Ok(kept),
                     Err(Error::OnItsWay { pending }) if !has_waited => {
                         has_waited = true;
-                        same::wait_for(setup, &pending).await?;
+                        same::wait_for(setup, &pending, observer).await?;
                     }
                     Err(error) => resumption.wait(error, hand_in.there, observer).await?,
                 }

@@ -16,7 +16,10 @@ use scb_protocol::statement::{
 };
 use scb_protocol::{Refusal, counted};
 
-use lists::{archive_refused, as_it_is, listed, not_handed_in, proposed, several_open, some_of};
+pub(crate) use lists::places;
+use lists::{
+    archive_refused, as_it_is, in_course, listed, not_handed_in, proposed, several_open, some_of,
+};
 pub(crate) use refused::{
     blames_clock, is_about_log, is_certificate_dead, is_handed_in, is_recorded, moment_of,
     other_root, room_at,
@@ -444,6 +447,12 @@ pub enum Error {
         /// What was signed.
         pending: PathBuf,
     },
+    /// What this program sends was taken back by another one of this home, or ended by a member.
+    #[error("{submission} was given up meanwhile: nothing more of it is sent")]
+    GivenUp {
+        /// What was signed.
+        submission: SubmissionId,
+    },
     /// The runtime or another part of this machine failed.
     #[error("cannot {action}")]
     System {
@@ -459,17 +468,6 @@ fn in_their_places(losses: &[Loss]) -> String {
     let words = Words::of(Language::English);
     let each = losses.iter().map(|loss| words.loss(loss));
     each.collect::<Vec<_>>().join("; ")
-}
-
-fn in_course(course: &Option<Label>) -> String {
-    let course = course.as_ref().map(|course| format!(" in {course}"));
-    course.unwrap_or_default()
-}
-
-/// `CSCI3150/lab-1, CSCI3150/lab-2`.
-pub(crate) fn places(open: &[OpenAssignment]) -> String {
-    let name = |one: &OpenAssignment| format!("{}/{}", one.listed.course, one.listed.assignment);
-    open.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

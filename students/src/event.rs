@@ -38,6 +38,11 @@ pub enum Event {
         /// What it broke of.
         code: Code,
     },
+    /// The files are there, and another program is still at work in the home: it is waited for.
+    HomeBusy {
+        /// The home.
+        dir: PathBuf,
+    },
     /// Step 2: a certificate was to be renewed, and could not be.
     NotRenewed {
         /// Whose.
@@ -166,6 +171,7 @@ impl Event {
             Self::GoingOn { .. }
             | Self::Sending { .. }
             | Self::Interrupted { .. }
+            | Self::HomeBusy { .. }
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::CommitmentBroken { .. }

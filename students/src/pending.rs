@@ -59,19 +59,27 @@ struct Stored {
 }
 
 impl Pending {
-    /// Finds the hand-in that was interrupted, or signs a new one and saves it.
+    /// Finds the hand-in that was interrupted, or signs a new one and saves it. What Blackboard has `recorded` is
+    /// never signed anew: whoever has removed it meanwhile has given it up.
     ///
     /// # Errors
     ///
-    /// [`Error::OnItsWay`] if another `student` sends it, [`Error::PendingDamaged`], [`Error::Protocol`] (signing,
-    /// randomness), [`Error::Cli`].
+    /// [`Error::GivenUp`]; [`Error::OnItsWay`] if another `student` sends it, [`Error::PendingDamaged`],
+    /// [`Error::Protocol`] (signing, randomness), [`Error::Cli`].
     pub(crate) fn prepare(
         home: &StudentHome,
         draft: &Draft<'_>,
+        recorded: Option<SubmissionId>,
         now: UnixTime,
     ) -> Result<Self, Error> {
         let path = home.pending_dir().join(draft.file_name());
-        if path.exists() {
+        let is_there = path.exists();
+        if let Some(submission) = recorded
+            && (!is_there || statement_in(&path)?.submission != submission)
+        {
+            return Err(Error::GivenUp { submission });
+        }
+        if is_there {
             return Self::read(path, draft);
         }
         let statement = draft.statement(SubmissionId::random()?)?;
@@ -89,19 +97,42 @@ impl Pending {
         Ok(pending)
     }
 
-    /// It was acknowledged, or will never be: forgets it, if nobody else has meanwhile.
+    /// It was acknowledged, or will never be: forgets it, if nobody else has meanwhile. What somebody has signed anew
+    /// under its name stays.
     ///
     /// # Errors
     ///
     /// [`Error::Cli`].
     pub(crate) fn remove(self) -> Result<(), Error> {
-        match std::fs::remove_file(&self.path) {
+        let removed = match self.is_still_there() {
+            Ok(true) => std::fs::remove_file(&self.path),
+            Ok(false) => return Ok(()),
+            Err(error) => Err(error),
+        };
+        match removed {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             removed => {
                 removed.map_err(Error::file("remove", &self.path))?;
                 sync_dir(self.path.parent().unwrap_or(&self.path))
             }
         }
+    }
+
+    /// Whether its name is still that of the file that is claimed.
+    #[cfg(unix)]
+    fn is_still_there(&self) -> std::io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let Some(claim) = &self.claim else {
+            return Ok(true);
+        };
+        let [claimed, there] = [claim.metadata()?, std::fs::symlink_metadata(&self.path)?];
+        Ok((claimed.dev(), claimed.ino()) == (there.dev(), there.ino()))
+    }
+
+    /// What is open there can be neither removed nor replaced.
+    #[cfg(not(unix))]
+    fn is_still_there(&self) -> std::io::Result<bool> {
+        Ok(true)
     }
 
     fn save(&self) -> Result<(), Error> {
@@ -233,17 +264,35 @@ pub fn on_their_way(home: &StudentHome) -> Result<Vec<Statement>, Error> {
     claimed.map(|path| statement_in(&path)).collect()
 }
 
-/// Forgets those that are over.
+/// Forgets those that are over, but for what another `student` sends: it learns so itself.
 ///
 /// # Errors
 ///
 /// [`Error::PendingDamaged`], [`Error::Cli`].
 pub fn forget(home: &StudentHome, is_over: impl Fn(&Statement) -> bool) -> Result<(), Error> {
+    remove_all(home, |path, statement| {
+        is_over(statement) && !is_on_its_way(path)
+    })
+}
+
+/// Forgets those that somebody has given up; whoever sends one of them sends no more of it.
+///
+/// # Errors
+///
+/// [`Error::PendingDamaged`], [`Error::Cli`].
+pub fn give_up(home: &StudentHome, is_given_up: impl Fn(&Statement) -> bool) -> Result<(), Error> {
+    remove_all(home, |_, statement| is_given_up(statement))
+}
+
+fn remove_all(
+    home: &StudentHome,
+    is_meant: impl Fn(&Path, &Statement) -> bool,
+) -> Result<(), Error> {
     let dir = home.pending_dir();
     for name in entries(&dir)? {
         let path = dir.join(name);
         let is_pending = path.extension() == Some("json".as_ref());
-        if is_pending && is_over(&statement_in(&path)?) {
+        if is_pending && is_meant(&path, &statement_in(&path)?) {
             std::fs::remove_file(&path).map_err(Error::file("remove", &path))?;
             sync_dir(&dir)?;
         }
@@ -261,4 +310,81 @@ fn statement_in(path: &Path) -> Result<Statement, Error> {
     statement().ok_or_else(|| Error::PendingDamaged {
         path: path.to_owned(),
     })
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{ServiceName, TrustDomain};
+    use scb_protocol::statement::FileEntry;
+
+    use super::*;
+
+    /// Something that was signed, as far as a list looks.
+    fn keep(home: &StudentHome) -> PathBuf {
+        let domain: TrustDomain = "cuhk.example".parse().unwrap();
+        let service = SpiffeId::new_service(&domain, &ServiceName::blackboard());
+        let place = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
+        let members = vec![StatedMember::elsewhere("1155000001".parse().unwrap())];
+        let files = Files::from(FileEntry {
+            name: "report.pdf".parse().unwrap(),
+            size: 1,
+            sha256: Fingerprint::of(b""),
+        });
+        let id = SubmissionId::random().unwrap();
+        let statement = Statement::new(service, place, members, files, id);
+        let pending = Pending {
+            path: home.pending_dir().join("x.json"),
+            statement: statement.to_bytes().unwrap(),
+            signatures: Vec::new(),
+            resumed: false,
+            claim: None,
+        };
+        ensure_dir(&home.pending_dir()).unwrap();
+        pending.save().unwrap();
+        pending.path
+    }
+
+    fn claimed(path: &Path) -> Pending {
+        Pending {
+            path: path.to_owned(),
+            statement: Vec::new(),
+            signatures: Vec::new(),
+            resumed: true,
+            claim: claim(path).unwrap(),
+        }
+    }
+
+    fn home() -> (tempfile::TempDir, StudentHome) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = StudentHome::create(&dir.path().join("home")).unwrap();
+        (dir, home)
+    }
+
+    #[test]
+    fn removes_its_own_and_not_what_was_signed_since() {
+        let (_dir, home) = home();
+        let pending = claimed(&keep(&home));
+        keep(&home);
+        let path = pending.path.clone();
+        pending.remove().unwrap();
+        assert!(path.exists(), "it is another's");
+        claimed(&path).remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_forgotten_only_if_it_was_given_up() {
+        let (_dir, home) = home();
+        let path = keep(&home);
+        let sending = claimed(&path);
+        forget(&home, |_| true).unwrap();
+        assert!(path.exists());
+        give_up(&home, |_| true).unwrap();
+        assert!(!path.exists());
+        sending.remove().unwrap();
+        keep(&home);
+        forget(&home, |_| true).unwrap();
+        assert!(!path.exists());
+    }
 }

@@ -19,7 +19,7 @@ use crate::fault::{Fault, FaultChoice};
 use crate::group::USUAL_MEMBERS;
 use crate::home::StudentHome;
 use crate::trace::Recorder;
-use crate::{CodeSheet, Config, Error, Group};
+use crate::{CodeSheet, Config, Error, Group, Observer};
 
 /// The variables that name the servers where no flag does.
 const CUHK: &str = "SCB_STUDENT_CUHK";
@@ -258,11 +258,15 @@ impl Setup {
     /// # Errors
     ///
     /// As [`Self::catch_up`], and [`Error::HomeBusy`].
-    pub(crate) fn keep_out_again(&mut self, were_kept_out: bool) -> Result<(), Error> {
+    pub(crate) async fn keep_out_again(
+        &mut self,
+        were_kept_out: bool,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
         if !were_kept_out {
             return Ok(());
         }
-        self.home.keep_out_again()?;
+        self.home.keep_out_again(observer).await?;
         self.catch_up()
     }
 

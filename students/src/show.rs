@@ -59,6 +59,10 @@ impl Show {
             Event::GoingOn { have, total, anew } => self.going_on(*have, *total, anew),
             Event::Sending { sent, total } => self.progress(*sent, *total),
             Event::Interrupted { code } => self.interrupted(*code),
+            Event::HomeBusy { dir } => {
+                let dir = printable(&dir.to_string_lossy());
+                self.line(Step::Six, &self.words.home_busy(&dir));
+            }
             Event::NotRenewed {
                 sid,
                 code,

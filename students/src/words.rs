@@ -203,6 +203,15 @@ impl Words {
         )
     }
 
+    pub(crate) fn home_busy(self, dir: &str) -> String {
+        match self.0 {
+            Language::English => format!(
+                "another `student` is still at work in {dir}: waiting for it, up to ten minutes"
+            ),
+            Language::Chinese => format!("另一個 `student` 仍在使用 {dir}：等候它完成，最多十分鐘"),
+        }
+    }
+
     pub(crate) fn trying_again(self, seconds: u32) -> String {
         match self.0 {
             Language::English => format!("trying again in {seconds} s"),

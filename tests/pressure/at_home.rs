@@ -55,7 +55,7 @@ impl Scene {
         let mut command = self.submit(&self.report, "lab");
         command.args(["--blackboard", &proxy.address]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let child = command.stderr(Stdio::piped()).spawn().unwrap();
         let half = || proxy.passed(Way::Up) >= SIZE / 2;
         block_in_place(|| until("it stalls", SOON, half));
         (child, proxy)
@@ -133,6 +133,72 @@ async fn what_was_cut_off_meanwhile_is_said_and_goes_on() {
     let told = block_in_place(|| Ran::of(&mut scene.submit(&scene.report, "lab"))).succeeded();
     assert_eq!(told.json()["files"][0]["size"], SIZE);
     assert_eq!(scene.pending(), 0);
+}
+
+/// Takes back what is on its way, from the same home.
+fn withdraw(scene: &Scene) {
+    let history = scene.campus.student(&["history", "--ids", ID, "--json"]);
+    let told = history.succeeded().json();
+    let id = told["unfinished"][0]["submission_id"].as_str().unwrap();
+    let withdraw = ["withdraw", id, "--ids", ID];
+    scene.campus.student(&withdraw).succeeded();
+    assert_eq!(scene.pending(), 0);
+}
+
+/// The upload is told that nothing more of it is sent, whatever is in its place by now.
+async fn learns_that_it_was_given_up(scene: &Scene, (sending, proxy): (Child, Proxy)) {
+    proxy.sever();
+    let ended = block_in_place(|| sending.wait_with_output().unwrap());
+    let ran = Ran::from(ended);
+    ran.refused(3, "given_up");
+    let database = scene.campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let sql = "SELECT count(*) FROM log_entries WHERE kind = 'committed'";
+    let committed: i64 = database.query_one(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(committed, 1, "it is not signed anew");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_withdrawn_is_not_handed_in_by_the_upload_that_still_runs() {
+    let scene = block_in_place(Scene::new);
+    let upload = scene.on_its_way().await;
+    block_in_place(|| withdraw(&scene));
+    learns_that_it_was_given_up(&scene, upload).await;
+    assert_eq!(scene.pending(), 0);
+    assert_eq!(block_in_place(|| scene.campus.submissions()).len(), 0);
+    // Whoever wants it after all hands it in anew.
+    block_in_place(|| Ran::of(&mut scene.submit(&scene.report, "lab"))).succeeded();
+    assert_eq!(block_in_place(|| scene.campus.submissions()).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_anew_meanwhile_stays_when_the_upload_that_was_withdrawn_ends() {
+    let scene = block_in_place(Scene::new);
+    let upload = scene.on_its_way().await;
+    block_in_place(|| withdraw(&scene));
+    let pending = scene.campus.path().join("student/pending");
+    let is_there = || fs::read_dir(&pending).unwrap().next().is_some();
+    let server = scene.campus.blackboard.address();
+    let stall = Fault::Stall(Way::Up, SIZE / 2);
+    let second = Proxy::before(&server, stall).await;
+    let mut command = scene.submit(&scene.report, "lab");
+    command.args(["--blackboard", &second.address]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut again = command.stderr(Stdio::null()).spawn().unwrap();
+    block_in_place(|| until("it stalls", SOON, || second.passed(Way::Up) >= SIZE / 2));
+    assert!(is_there());
+
+    let (first, proxy) = upload;
+    proxy.sever();
+    let ended = block_in_place(|| first.wait_with_output().unwrap());
+    Ran::from(ended).refused(3, "given_up");
+    assert!(is_there(), "it is somebody else's");
+    again.kill().unwrap();
+    again.wait().unwrap();
+    let told = block_in_place(|| Ran::of(&mut scene.submit(&scene.report, "lab"))).succeeded();
+    assert_eq!(told.json()["files"][0]["size"], SIZE);
+    assert_eq!(scene.pending(), 0);
+    assert_eq!(block_in_place(|| scene.campus.submissions()).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
@@ -42,6 +43,7 @@ type Passed = [AtomicUsize; 2];
 pub struct Proxy {
     pub address: String,
     passed: Arc<Mutex<Vec<Arc<Passed>>>>,
+    severed: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -57,6 +59,8 @@ impl Proxy {
         let address = socket.local_addr().unwrap().to_string();
         let passed = Arc::new(Mutex::new(Vec::new()));
         let (server, counts) = (server.to_owned(), Arc::clone(&passed));
+        let severed = Arc::new(Notify::new());
+        let cut = Arc::clone(&severed);
         let task = tokio::spawn(async move {
             let (mut accepted, mut relays) = (0, JoinSet::new());
             while let Ok((client, _)) = socket.accept().await {
@@ -72,14 +76,26 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(&server).await else {
                     continue;
                 };
-                relays.spawn(relay(client, server, fault, count));
+                let cut = Arc::clone(&cut);
+                relays.spawn(async move {
+                    tokio::select! {
+                        () = relay(client, server, fault, count) => {}
+                        () = cut.notified() => {}
+                    }
+                });
             }
         });
         Self {
             address,
             passed,
+            severed,
             task,
         }
+    }
+
+    /// Ends the connections that there are; others may come.
+    pub fn sever(&self) {
+        self.severed.notify_waiters();
     }
 
     /// Bytes that went this way, over all connections.

@@ -37,7 +37,7 @@ fn is_about(refusal: &Refusal, own: &Statement) -> bool {
 /// That refusal, or [`Error::AnewIsLate`]; then nothing is forgotten.
 pub(super) fn make_way(
     setup: &Setup,
-    (members, hand_in): (&[Member], &HandIn<'_>),
+    (members, hand_in): (&[Member], &mut HandIn<'_>),
     refusal: Refusal,
     observer: &mut Observer<'_>,
 ) -> Result<(), Error> {
@@ -59,5 +59,7 @@ pub(super) fn make_way(
         });
     }
     observer(&Event::ProposedAnew { submission });
+    // What was recorded of it is of no use: another one takes its place.
+    hand_in.recorded = None;
     pending::forget(&setup.home, |one| one.submission == submission)
 }

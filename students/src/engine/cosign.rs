@@ -17,6 +17,7 @@ use scb_transport::Clock;
 
 use super::completion::roots;
 use super::facts;
+use super::finality::is_final;
 use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
 use super::links::{RECEIPT, REPLY};
 use super::reading::is_the_same_pending;
@@ -74,7 +75,7 @@ pub(super) async fn propose(
     let proposed = propose_once(setup, clock, members, hand_in, observer).await;
     match proposed {
         Err(Error::Refused(refusal)) if anew::is_damaged(&refusal) => {
-            anew::make_way(setup, (members, &*hand_in), refusal, observer)?;
+            anew::make_way(setup, (members, hand_in), refusal, observer)?;
             propose_once(setup, clock, members, hand_in, observer).await
         }
         proposed => proposed,
@@ -91,7 +92,8 @@ async fn propose_once(
     let (talk, session, place) =
         Talk::about_hand_in(setup, clock, members, hand_in, observer).await?;
     let draft = hand_in.draft(session.service(), place, members);
-    let pending = Pending::prepare(&talk.setup.home, &draft, clock.now())?;
+    let recorded = hand_in.recorded_as();
+    let pending = Pending::prepare(&talk.setup.home, &draft, recorded, clock.now())?;
     talk.propose(session, pending, hand_in).await
 }
 
@@ -234,7 +236,7 @@ impl Talk<'_, '_> {
             Err(error) => {
                 let error = self.refused(error, &pending.statement);
                 // What is damaged is forgotten once it is to be proposed anew.
-                if !anew::is_of(&error, &pending) && super::hand_in::is_final(&error, certain) {
+                if !anew::is_of(&error, &pending) && is_final(&error, certain) {
                     pending.remove()?;
                 }
                 Err(error)
@@ -273,8 +275,8 @@ impl Talk<'_, '_> {
                 hand_in.is_recorded(recorded, proposed.have());
                 let kept_out = self.setup.home.let_in();
                 let sent = self.send_proposed(proposed, hand_in.report).await;
-                self.setup.keep_out_again(kept_out)?;
-                self.came(sent?, &pending.statement).await
+                let outcome = self.home_again(kept_out, sent).await?;
+                self.came(outcome, &pending.statement).await
             }
         }
     }
@@ -372,10 +374,16 @@ impl Talk<'_, '_> {
     }
 }
 
-/// What was signed here and has come to an end is waited for no longer.
+/// What was signed here and has come to an end is waited for no longer. What a member has ended is sent no more.
 pub(super) fn forget_ended(setup: &Setup, told: &[ToldProposal]) -> Result<(), Error> {
-    let over = |one: &&ToldProposal| !one.listed.standing.state.is_open();
-    let over: Vec<&Statement> = told.iter().filter(over).map(|one| &one.statement).collect();
+    let those = |is_so: fn(ProposalState) -> bool| -> Vec<&Statement> {
+        let so = told.iter().filter(|one| is_so(one.listed.standing.state));
+        so.map(|one| &one.statement).collect()
+    };
+    let given_up =
+        those(|state| matches!(state, ProposalState::Declined | ProposalState::Withdrawn));
+    pending::give_up(&setup.home, |statement| given_up.contains(&statement))?;
+    let over = those(|state| !state.is_open());
     pending::forget(&setup.home, |statement| over.contains(&statement))
 }
 
@@ -440,7 +448,7 @@ impl Engine {
     ) -> Result<ProposalStanding, Error> {
         self.session(sids, observer, async |setup, clock, members, observer| {
             let ended = end(setup, clock, members, ending.clone(), observer).await?;
-            pending::forget(&setup.home, |statement| statement.submission == ending.0)?;
+            pending::give_up(&setup.home, |statement| statement.submission == ending.0)?;
             commitment::given_up(setup, ending.0)?;
             Ok(ended)
         })

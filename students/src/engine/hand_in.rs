@@ -12,15 +12,17 @@ use scb_protocol::message::blackboard::{Received, Reply};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::{FilePath, Label, SubmissionId};
-use scb_protocol::{Code, Fact, Step};
+use scb_protocol::{Fact, Step};
 use scb_transport::Clock;
 use tokio::time::Instant;
 
 use super::counting::Uncounted;
 use super::facts;
+use super::finality::is_final;
 use super::lateness::ToldRules;
 use super::links::{self, RECEIPT, REPLY, about};
 use super::loss::Consent;
+use super::resumption::is_worth_another;
 use super::wire::Wire;
 use crate::pending::{Draft, Pending};
 use crate::setup::service_id;
@@ -107,6 +109,11 @@ impl<'a> HandIn<'a> {
             },
             _ => error,
         }
+    }
+
+    /// The ID under which Blackboard has recorded it.
+    pub(super) fn recorded_as(&self) -> Option<SubmissionId> {
+        self.recorded.as_ref().map(|recorded| recorded.submission)
     }
 
     /// What is to be signed, for this assignment.
@@ -259,7 +266,8 @@ impl<'a, 'o> Talk<'a, 'o> {
         hand_in: &mut HandIn<'_>,
     ) -> Result<KeptReceipt, Error> {
         let draft = hand_in.draft(session.service(), assignment, self.members);
-        let pending = Pending::prepare(&self.setup.home, &draft, self.clock.now())?;
+        let recorded = hand_in.recorded_as();
+        let pending = Pending::prepare(&self.setup.home, &draft, recorded, self.clock.now())?;
         self.say_if_late(&pending, hand_in);
         let mut certain = !pending.resumed;
         let exchanged = self.exchange(session, &pending, hand_in, &mut certain);
@@ -313,14 +321,27 @@ impl<'a, 'o> Talk<'a, 'o> {
                 // It may take hours and needs nothing of the home.
                 let kept_out = self.setup.home.let_in();
                 let sent = self.send_content(committed, hand_in.report).await;
-                self.setup.keep_out_again(kept_out)?;
-                (sent?, false)
+                (self.home_again(kept_out, sent).await?, false)
             }
             Answer::AlreadyStored(receiving) => (receiving, true),
         };
         let received = self.receive_receipt(receiving).await?;
         let before = before || received.1.statement_bytes() != pending.statement;
         self.keep(received, before)
+    }
+
+    /// Others are kept out of the home again. Why it was not sent comes before that they are still at work there, unless
+    /// it would be tried again: that takes the home.
+    pub(super) async fn home_again<T>(
+        &mut self,
+        kept_out: bool,
+        sent: Result<T, Error>,
+    ) -> Result<T, Error> {
+        let back = self.setup.keep_out_again(kept_out, self.observer).await;
+        match (sent, back) {
+            (Err(error), Err(_)) if !is_worth_another(&error) => Err(error),
+            (sent, back) => back.and(sent),
+        }
     }
 
     /// What stands now is noted, and Blackboard's signed word for it kept, before anything is sent. That
@@ -450,41 +471,4 @@ pub(super) fn prefixes(
         own.push(prefix);
     }
     Ok((own, anew))
-}
-
-/// The same statement can never succeed: its ID is taken, its time is over, its receipt is here,
-/// or it was refused for certain before it was committed. Whatever is uncertain stays pending.
-pub(super) fn is_final(error: &Error, certain: bool) -> bool {
-    match error {
-        // What was recorded stands: the next version of the same files gives it up.
-        Error::ReportChanged { .. } => certain,
-        Error::Refused(refusal) => match refusal.code {
-            Code::SubmissionConflict
-            | Code::UploadExpired
-            | Code::ProposalEnded
-            | Code::CommitmentBroken
-            | Code::Superseded
-            | Code::ProposalExists
-            | Code::TooManyProposals
-            | Code::TooManyUploads
-            | Code::TooManyVersions => true,
-            Code::CourseUnknown
-            | Code::AssignmentUnknown
-            | Code::NotCourseMember
-            | Code::AssignmentNotOpen
-            | Code::AssignmentClosed
-            | Code::GroupSize
-            | Code::OtherGroup
-            | Code::FileType
-            | Code::StatementInvalid
-            | Code::MemberMismatch
-            | Code::SignatureInvalid
-            | Code::SignatureMissing
-            | Code::MacInvalid
-            | Code::ContentTooLarge
-            | Code::StudentInactive => certain,
-            _ => false,
-        },
-        _ => false,
-    }
 }

@@ -102,6 +102,11 @@ impl Resumption {
     }
 }
 
+/// Whether another connection goes on with it.
+pub(super) fn is_worth_another(error: &Error) -> bool {
+    matches!(error, Error::Refused(refusal) if is_interruption(refusal.code))
+}
+
 /// Whether what was recorded is as good as before, and only the way there is gone.
 fn is_interruption(code: Code) -> bool {
     matches!(

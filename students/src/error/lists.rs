@@ -4,9 +4,9 @@ use scb_certs::Fingerprint;
 use scb_cli::printable;
 use scb_protocol::Refusal;
 use scb_protocol::export::ExportError;
-use scb_protocol::statement::{FileEntry, Files};
+use scb_protocol::statement::{FileEntry, Files, Label};
 
-use super::{other_root, places};
+use super::other_root;
 use crate::OpenAssignment;
 
 /// `that of report.pdf is 3f…`: at most three files.
@@ -82,4 +82,16 @@ pub(super) fn several_open(open: &[OpenAssignment], held_back: &[Refusal]) -> St
             others.join("; ")
         ),
     }
+}
+
+/// ` in CSCI3150`.
+pub(super) fn in_course(course: &Option<Label>) -> String {
+    let course = course.as_ref().map(|course| format!(" in {course}"));
+    course.unwrap_or_default()
+}
+
+/// `CSCI3150/lab-1, CSCI3150/lab-2`.
+pub(crate) fn places(open: &[OpenAssignment]) -> String {
+    let name = |one: &OpenAssignment| format!("{}/{}", one.listed.course, one.listed.assignment);
+    open.iter().map(name).collect::<Vec<_>>().join(", ")
 }

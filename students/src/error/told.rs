@@ -36,6 +36,7 @@ impl Error {
             | Self::ProposalChanged { .. }
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
+            | Self::GivenUp { .. }
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } | Self::OnItsWay { .. } => exit::RETRY,
             Self::Certs(_)
@@ -116,6 +117,7 @@ impl Error {
             Self::Quorum { .. } => "quorum",
             Self::HomeBusy { .. } => "home_busy",
             Self::OnItsWay { .. } => "on_its_way",
+            Self::GivenUp { .. } => "given_up",
             Self::System { .. } => "system",
         }
     }
@@ -256,6 +258,11 @@ impl Error {
             Self::OnItsWay { .. } => {
                 "wait for its receipt; or end it there with Ctrl-C, which loses nothing, then run the same \
                  command again: it goes on where it stopped"
+                    .into()
+            }
+            Self::GivenUp { .. } => {
+                "nothing, if that was meant; to hand it in after all, run the same command again: it is a new \
+                 submission, with the time of then"
                     .into()
             }
             Self::NothingOpen { .. } => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::StudentHome;
-use crate::Error;
+use crate::{Error, Event, Observer};
 
 /// How long to wait for another `student` in the same home.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_FOR_A_RECEIPT: Duration = Duration::from_secs(10 * 60);
 /// How often to look.
 const PAUSE: Duration = Duration::from_millis(20);
+/// After this it is said what is waited for.
+const UNSAID: Duration = Duration::from_secs(1);
 
 /// The lock of a home, while this program has it.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +51,14 @@ impl StudentHome {
         if self.looks_only {
             return Ok(HomeLock(Held::default()));
         }
-        self.held.replace(Some(self.locked(PATIENCE)?));
+        let (lock, deadline) = (self.open_lock()?, Instant::now() + PATIENCE);
+        while !self.is_taken(&lock)? {
+            if Instant::now() > deadline {
+                return Err(self.busy());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.held.replace(Some(lock));
         Ok(HomeLock(self.held.clone()))
     }
 
@@ -58,34 +67,50 @@ impl StudentHome {
         self.held.replace(None).is_some()
     }
 
-    /// Keeps them out again, once they are done.
+    /// Keeps them out again, once they are done. What else this program does goes on meanwhile.
     ///
     /// # Errors
     ///
     /// [`Error::HomeBusy`] after ten minutes, [`Error::Cli`].
-    pub(crate) fn keep_out_again(&self) -> Result<(), Error> {
-        self.held
-            .replace(Some(self.locked(PATIENCE_FOR_A_RECEIPT)?));
+    pub(crate) async fn keep_out_again(&self, observer: &mut Observer<'_>) -> Result<(), Error> {
+        let (lock, began) = (self.open_lock()?, tokio::time::Instant::now());
+        let mut is_said = false;
+        while !self.is_taken(&lock)? {
+            let waited = began.elapsed();
+            if waited > PATIENCE_FOR_A_RECEIPT {
+                return Err(self.busy());
+            }
+            if waited >= UNSAID && !is_said {
+                is_said = true;
+                let dir = self.dir().to_owned();
+                observer(&Event::HomeBusy { dir });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.held.replace(Some(lock));
         Ok(())
     }
 
-    fn locked(&self, patience: Duration) -> Result<File, Error> {
+    fn open_lock(&self) -> Result<File, Error> {
         let path = self.home.path("lock");
         let file = lock_options().open(&path);
-        let file = file.map_err(Error::file("open", &path))?;
-        let deadline = Instant::now() + patience;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                    return Err(Error::HomeBusy {
-                        dir: self.dir().to_owned(),
-                    });
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+        file.map_err(Error::file("open", &path))
+    }
+
+    /// Whether nobody else had it.
+    fn is_taken(&self, lock: &File) -> Result<bool, Error> {
+        match lock.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => {
+                Err(Error::file("lock", &self.home.path("lock"))(error))
             }
         }
+    }
+
+    fn busy(&self) -> Error {
+        let dir = self.dir().to_owned();
+        Error::HomeBusy { dir }
     }
 }
 
@@ -127,20 +152,32 @@ mod tests {
         assert!(other.try_lock().is_ok());
     }
 
+    /// What others do of the same program goes on: one thread has to do.
     #[test]
     fn others_are_let_in_and_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(let_in_and_waited_for());
+    }
+
+    async fn let_in_and_waited_for() {
         let (_dir, home, other) = home();
         assert!(!home.let_in(), "nobody was kept out");
         let held = home.lock().unwrap();
         assert!(home.let_in());
         other.try_lock().unwrap();
-        let waits = std::thread::spawn({
-            let home = home.clone();
-            move || home.keep_out_again()
-        });
-        assert!(!waits.is_finished());
-        other.unlock().unwrap();
-        waits.join().unwrap().unwrap();
+        let mut said = Vec::new();
+        let mut observer = |event: &Event| said.push(event.clone());
+        let done = async {
+            tokio::time::sleep(3 * UNSAID).await;
+            other.unlock().unwrap();
+        };
+        let (kept_out, ()) = tokio::join!(home.keep_out_again(&mut observer), done);
+        kept_out.unwrap();
+        assert!(matches!(&said[..], [Event::HomeBusy { dir }] if dir == home.dir()));
         assert!(other.try_lock().is_err(), "they are kept out again");
         drop(held);
         assert!(other.try_lock().is_ok());

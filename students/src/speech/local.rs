@@ -246,6 +246,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "請等候它的收據；亦可在該處按 Ctrl-C 結束，不會遺失任何內容，再執行同一指令即可繼續"
                 .to_owned(),
         ),
+        Error::GivenUp { submission } => (
+            format!("{submission} 其間已被放棄，不再傳送"),
+            "若屬本意，無須處理；如仍要提交，再執行同一指令：那是另一份提交，時間以屆時為準".to_owned(),
+        ),
         Error::Cli(scb_cli::Error::NoTerminal { prompt, flag }) => (
             format!("沒有終端可供輸入：{prompt}"),
             format!("以 {flag} FILE 提供"),

@@ -250,6 +250,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::LeftOut { sid, code } => format!("left out {sid} {code}"),
         Event::Waiting { step, left, .. } => format!("step {step} waiting {left}"),
         Event::Interrupted { code } => format!("interrupted {code}"),
+        Event::HomeBusy { .. } => "home busy".to_owned(),
         Event::NotRenewed {
             sid, code, until, ..
         } => {
