@@ -253,7 +253,8 @@ No entry of a log holds these, so nobody can tell whether they were changed: tit
 class lists, and until when files may come after the last signature.
 
 Exit codes: 0 nothing is damaged (what is only left over is listed), 5 something is not as it was
-stored, 3 there is no such assignment.";
+stored, 4 nothing is, but this home was put back and nobody knows yet whether it is the newest
+backup, 3 there is no such assignment.";
 
 /// `blackboard fsck`.
 #[derive(Debug, Clone, Args)]

@@ -238,7 +238,10 @@ fn age(home: &Path) {
 /// What only looks at the home says whether it may be of before: `fsck` by a finding, the rest beside what it shows.
 fn looked_at(campus: &Campus, is_put_back: bool) {
     let fsck = campus.administer_blackboard(&["fsck", "--json"]);
-    let findings = fsck.succeeded().json()["findings"].clone();
+    // Whoever looks at nothing but how it ended does not take it for whole.
+    let exit = Some(if is_put_back { 4 } else { 0 });
+    assert_eq!(fsck.exit, exit, "{fsck:#?}");
+    let findings = fsck.json()["findings"].clone();
     let mut findings = findings.as_array().unwrap().iter();
     let found = findings.find(|finding| finding["code"] == "put_back");
     assert_eq!(found.is_some(), is_put_back, "{found:?}");
@@ -251,9 +254,13 @@ fn looked_at(campus: &Campus, is_put_back: bool) {
                 .contains("`blackboard serve`")
         );
     }
-    let text = campus.administer_blackboard(&["fsck"]).succeeded().stdout;
+    let text = campus.administer_blackboard(&["fsck"]);
     let told = "nobody knows whether what came later is missing";
-    assert_eq!(text.contains(told), is_put_back, "{text}");
+    assert_eq!(
+        (text.exit, text.stderr.contains(told)),
+        (exit, is_put_back),
+        "{text:#?}"
+    );
     let of = ["--course", "SANDBOX", "--assignment", "lab"];
     for command in [
         &["submissions", "list", "--json"][..],

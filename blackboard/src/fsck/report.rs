@@ -178,7 +178,7 @@ impl Report {
         }
     }
 
-    /// Sums up; fails if anything was damaged.
+    /// Sums up; fails if anything was damaged, or if nobody knows whether all is here.
     pub(crate) fn end(self) -> anyhow::Result<()> {
         self.bar.finish_and_clear();
         if self.json {
@@ -186,11 +186,15 @@ impl Report {
         } else {
             let (damages, leftovers) = (self.damages, self.leftovers);
             say(&self.words.summary(&self.counts, damages, leftovers))?;
-            if self.is_put_back {
+            if self.is_put_back && damages > 0 {
                 say(self.words.perhaps_old())?;
             }
         }
         match self.damages {
+            0 if self.is_put_back => Err(Failure::retry(self.words.perhaps_old())
+                .with_remedy(self.words.next())
+                .with_code("put_back")
+                .into()),
             0 => Ok(()),
             damages => Err(Failure::fault(self.words.damaged(damages))
                 .with_remedy(self.words.next())

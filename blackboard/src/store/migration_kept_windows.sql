@@ -1,3 +1,4 @@
+CREATE INDEX deliveries_by_submission ON deliveries (submission, log_index);
 -- What of a proposal no entry of the log says, a second time: nobody's files are refused, or left out of what
 -- was handed in, for one row.
 CREATE TABLE kept_windows (

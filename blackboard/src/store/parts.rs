@@ -116,6 +116,8 @@ pub(crate) struct AllProposed {
     pub(crate) waits: BTreeMap<StudentId, Proposed>,
     /// What nobody can sign any more.
     pub(crate) over: BTreeMap<StudentId, Proposed>,
+    /// What stands for students' IDs and is none.
+    pub(crate) unreadable: BTreeSet<String>,
 }
 
 /// Everybody of whom something can be said, and whether each is on the class list; nothing where
@@ -124,6 +126,8 @@ pub(crate) struct AllProposed {
 pub(crate) struct Participants {
     pub(crate) found: BTreeMap<StudentId, Option<bool>>,
     pub(crate) has_list: bool,
+    /// What stands for students' IDs and is none.
+    pub(crate) unreadable: BTreeSet<String>,
 }
 
 impl Participants {
@@ -149,8 +153,9 @@ impl Store {
             let mut all = Participants {
                 found: BTreeMap::new(),
                 has_list,
+                unreadable: BTreeSet::new(),
             };
-            handed_in(connection, &place)?
+            handed_in(connection, &place, &mut all.unreadable)?
                 .into_iter()
                 .for_each(|sid| all.add(sid));
             let listed = listed.into_iter().flatten();
@@ -233,12 +238,17 @@ impl Store {
     }
 }
 
-fn handed_in(connection: &Connection, place: &Place) -> Result<BTreeSet<StudentId>, Error> {
+fn handed_in(
+    connection: &Connection,
+    place: &Place,
+    unreadable: &mut BTreeSet<String>,
+) -> Result<BTreeSet<StudentId>, Error> {
     let sql = "SELECT DISTINCT sid FROM parts WHERE course = ? AND assignment = ?";
     let mut query = connection.prepare_cached(sql)?;
     let rows = query.query_map(key(place), |row| row.get::<_, String>(0))?;
     let sids = rows.collect::<Result<Vec<_>, _>>()?;
-    Ok(readable(sids.iter().map(String::as_str), place).collect())
+    let sids = sids.iter().map(String::as_str);
+    Ok(readable(sids, place, unreadable).collect())
 }
 
 fn part(
@@ -288,11 +298,13 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
             (row.get::<_, [u8; 16]>(3)?, row.get::<_, Vec<u8>>(4)?),
         ))
     })?;
-    let sids = |text: &str| -> Vec<StudentId> { readable(text.split('\n'), place).collect() };
     let assignment = assignments::require(connection, place)?;
     let mut found = AllProposed::default();
     for row in rows {
         let (until, members, missing, (submission, statement)) = row?;
+        let mut sids = |text: &str| -> Vec<StudentId> {
+            readable(text.split('\n'), place, &mut found.unreadable).collect()
+        };
         let mut waiting_for = sids(&missing);
         waiting_for.sort();
         let members = sids(&members);
@@ -321,14 +333,16 @@ fn proposed(connection: &Connection, place: &Place, now: UnixTime) -> Result<All
     Ok(found)
 }
 
-/// Those that can be read: of whom that cannot be nothing is said, and others do not wait for that.
+/// Those that can be read: of whom that cannot be it is said that they are missing, and others do not wait for that.
 fn readable<'a>(
     sids: impl Iterator<Item = &'a str>,
     place: &Place,
+    unreadable: &mut BTreeSet<String>,
 ) -> impl Iterator<Item = StudentId> {
     sids.filter(|sid| !sid.is_empty()).filter_map(|sid| {
         let read = sid.parse().ok();
         if read.is_none() {
+            unreadable.insert(sid.to_owned());
             let (course, assignment) = (&place.course, &place.assignment);
             tracing::error!("a student's ID in the tables of {course}/{assignment} cannot be read: it was altered");
         }

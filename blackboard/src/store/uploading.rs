@@ -48,6 +48,27 @@ impl Store {
             Ok(all.flat_map(of_each).collect())
         })
     }
+
+    /// Of what was signed and has not come to its end, that of which the tables do not say what the log says: it keeps
+    /// the assignment open for as long as its files can have come.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Leaf`], [`Error::Storage`].
+    pub(crate) fn damaged_uploads(&self, place: &Place) -> Result<Vec<SubmissionId>, Error> {
+        let place = place.clone();
+        self.database.read_blocking(move |connection| {
+            let name = place.log()?;
+            let mut damaged = Vec::new();
+            for one in entered(connection, &name)?.1 {
+                let is_open = !has_ended(connection, &name, one.submission)?;
+                if is_open && one.is_damaged(connection)? {
+                    damaged.push(one.submission);
+                }
+            }
+            Ok(damaged)
+        })
+    }
 }
 
 /// Everything that was signed and has not come to its end, in order, and whose it is, as far as that can be read.
@@ -102,6 +123,13 @@ impl Signed {
         let said = said.filter(|until| (self.at.as_secs()..=most).contains(until));
         let until = from_seconds(said.max().unwrap_or(longest));
         Ok((!has_files).then_some(until))
+    }
+
+    fn is_damaged(&self, connection: &Connection) -> Result<bool, Error> {
+        Ok(match self.proposed {
+            Some(_) => proposals::window(connection, self.submission)?.is_none(),
+            None => self.in_rows_of_commitment(connection)?.is_empty(),
+        })
     }
 
     fn in_rows_of_commitment(&self, connection: &Connection) -> Result<Vec<i64>, Error> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use scb_cli::{Failure, Home, Role, counted, local_time, note, printable, say, write_atomic_with};
 use scb_protocol::export::Head;
+use scb_protocol::statement::SubmissionId;
 use scb_storage::ContentStore;
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
@@ -48,7 +49,21 @@ pub(super) fn run(home: &Path, command: &Archive) -> anyhow::Result<()> {
     let written = write_atomic_with(&command.file, MODE, |file: &mut File| {
         packing.write(BufWriter::new(file), &command.file)
     })?;
-    tell(command, &written, closing)
+    tell(command, &written, closing)?;
+    let waits = matches!(closing, Closing::UploadUntil(_) | Closing::Completing);
+    let damaged = match waits && !command.output.json {
+        true => desk.store.damaged_uploads(&place)?,
+        false => Vec::new(),
+    };
+    Ok(damaged.iter().try_for_each(|one| say(&kept_open_by(one)))?)
+}
+
+/// What keeps it from being final though nothing may come of it.
+fn kept_open_by(submission: &SubmissionId) -> String {
+    format!(
+        "{submission} keeps it open: what is stored of it is not what the log says (`blackboard fsck`); put a backup of \
+         blackboard.db in which it is whole in its place"
+    )
 }
 
 /// Closes the log if nothing can come any more. What came in the last second may be a few seconds on its way

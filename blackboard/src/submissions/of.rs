@@ -1,4 +1,5 @@
-//! Of which course or assignment submissions are wanted: a teacher of one gets nobody else's.
+//! Of which course or assignment submissions are wanted: a teacher of one gets nobody else's. Of a record that was
+//! altered, and of which no row says whose it is, every teacher gets the number.
 
 use scb_protocol::statement::{Statement, SubmissionNumber};
 
@@ -29,7 +30,8 @@ impl<'a> Wanted<'a> {
             && assignment.is_none_or(|one| *one == statement.assignment)
     }
 
-    /// Whether it may be of those, where it was altered: other rows say whose it is.
+    /// Whether it may be of those, where it was altered: other rows say whose it is, or there are none, and it may be
+    /// anybody's.
     pub(super) fn may_have(&self, number: SubmissionNumber) -> Result<bool, Error> {
         match &self.of.course {
             Some(course) => {

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
-use scb_cli::rfc3339;
+use scb_cli::{Failure, rfc3339};
+use scb_protocol::counted;
 use scb_protocol::message::proposal::Reason;
 use scb_protocol::rules::{Detachment, Rulebook, Rules, Standing};
 use scb_protocol::statement::SubmissionNumber;
@@ -64,7 +65,28 @@ pub(super) fn run(desk: &Desk, which: &Which, form: Form) -> anyhow::Result<()> 
     for number in overview.altered {
         left_out.add(number, failure(Error::Altered { number }.into()));
     }
-    left_out.into_result("counted")
+    let left_out = left_out.into_result("counted");
+    match unreadable(overview.unreadable) {
+        Some(unreadable) => Err(Failure {
+            others: left_out.err().map(failure).into_iter().collect(),
+            ..unreadable
+        }
+        .into()),
+        None => left_out,
+    }
+}
+
+/// Of whom nobody can say who he is nothing is shown: there is somebody.
+pub(crate) fn unreadable(ids: u64) -> Option<Failure> {
+    let told = format!(
+        "not counted: what was handed in or signed by whoever has {} that cannot be read: what is stored was ALTERED",
+        counted(ids, "ID")
+    );
+    let remedy = "`blackboard fsck` names what was altered; a backup of blackboard.db in which it is whole brings it back";
+    let failure = Failure::fault(told)
+        .with_remedy(remedy)
+        .with_code("altered");
+    (ids > 0).then_some(failure)
 }
 
 /// An assignment, whose students are read page by page.
@@ -85,6 +107,8 @@ pub(crate) struct Overview<'a> {
     left: Vec<(StudentId, Option<bool>)>,
     totals: Totals,
     pub(crate) altered: Vec<SubmissionNumber>,
+    /// How many students' IDs cannot be read.
+    pub(crate) unreadable: u64,
 }
 
 impl<'a> Overview<'a> {
@@ -97,6 +121,7 @@ impl<'a> Overview<'a> {
         for (sid, over) in &proposed.over {
             Setback::over(over).become_last(&mut setbacks, sid.clone());
         }
+        everybody.unreadable.extend(proposed.unreadable);
         let proposed = proposed.waits;
         let others = uploads.keys().chain(proposed.keys()).chain(setbacks.keys());
         others.for_each(|sid| everybody.add(sid.clone()));
@@ -113,6 +138,7 @@ impl<'a> Overview<'a> {
             place,
             totals: Totals::default(),
             altered: Vec::new(),
+            unreadable: everybody.unreadable.len() as u64,
         })
     }
 

@@ -34,6 +34,7 @@ impl Serialize for Streamed<'_, '_> {
         }
         map.serialize_entry("students", &Students(&self.0))?;
         map.serialize_entry("totals", &self.0.borrow().totals)?;
+        map.serialize_entry("unreadable_ids", &self.0.borrow().unreadable)?;
         map.end()
     }
 }

@@ -158,7 +158,27 @@ async fn what_is_here_keeps_its_assignment_open_though_a_row_says_that_it_is_not
         sql(&campus, altered);
         let closing = close(&campus, &store, 400 * 24 * 3600);
         assert_eq!(closing, Closing::Completing, "{altered}");
+        let damaged = store.damaged_uploads(&place(&campus)).unwrap();
+        assert_eq!(
+            damaged.len(),
+            usize::from(altered.contains("x'00'")),
+            "{altered}"
+        );
     }
+}
+
+#[tokio::test]
+async fn deliveries_are_found_by_what_they_are_of() {
+    let campus = Campus::open().await;
+    drop(Store::open(&campus.home).unwrap());
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT max(upload_until) FROM deliveries \
+               WHERE submission = x'00' AND log_index = 1";
+    let plan: String = database.query_one(sql, [], |row| row.get(3)).unwrap();
+    assert!(
+        plan.contains("USING INDEX deliveries_by_submission"),
+        "{plan}"
+    );
 }
 
 #[tokio::test]
@@ -178,7 +198,10 @@ async fn an_id_that_cannot_be_read_keeps_no_teacher_from_the_others() {
     );
     let all = store.participants(&place).unwrap();
     assert!(all.found.into_keys().eq([A.parse().unwrap()]));
+    let none = ["of old times".to_owned()];
+    assert!(all.unreadable.into_iter().eq(none), "somebody is missing");
     let proposed = store.proposed(&place, campus.certs.now()).unwrap();
+    assert_eq!(proposed.unreadable.len(), 1);
     assert!(proposed.waits.into_keys().eq([C.parse().unwrap()]));
 }
 
