@@ -25,7 +25,7 @@ try:
     import cryptography
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 except ImportError as lacking:
     unjudged("Python says: %s" % lacking)
 if [int(part) for part in re.findall("[0-9]+", cryptography.__version__)[:2]] < [3, 4]:
@@ -33,7 +33,7 @@ if [int(part) for part in re.findall("[0-9]+", cryptography.__version__)[:2]] < 
 
 CERTIFICATE = re.compile(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 ROOT = re.compile("[0-9a-f]{64}|([0-9a-f]{2}:){31}[0-9a-f]{2}", re.I)
-OF_JSON = re.compile("'(str|int|float|bool|list|dict|NoneType)' object")
+OF_MODULE = re.compile("module '.*' has no attribute")
 
 
 def certificates(pem):
@@ -56,7 +56,7 @@ def issued_by(certificate, issuer):
     """By name and signature. Before 40 that was for the caller to do."""
     if hasattr(certificate, "verify_directly_issued_by"):
         return certificate.verify_directly_issued_by(issuer)
-    key = issuer.public_key()
+    key = key_of(issuer, "another kind of key")
     if certificate.issuer != issuer.subject or not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("another issuer, or another kind of key")
     key.verify(certificate.signature, certificate.tbs_certificate_bytes,
@@ -135,8 +135,17 @@ def check(truth, what):
         raise Wrong(what)
 
 
+def key_of(certificate, what):
+    """The key in it; or it is wrong what is said then: whoever alters a certificate chooses what kind it has."""
+    try:
+        return certificate.public_key()
+    except UnsupportedAlgorithm:
+        raise Wrong(what) from None
+
+
 def signed(key, signature, content, what, *algorithm):
-    """The key has signed this; or it is wrong what is said then."""
+    """The key has signed this, and is of a kind that signs here; or it is wrong what is said then."""
+    check(isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)), what)
     try:
         key.verify(signature, content, *algorithm)
     except InvalidSignature:
@@ -175,9 +184,10 @@ def verdict(verify, arguments, path):
 
 
 def is_of_here(error):
-    """Whether this Python lacks something. A value in the file, too, may be none that has what is asked of it."""
+    """Whether this Python lacks something. What is in the file, too, may be none that has what is asked of it: only a
+    module is nobody else's."""
     if isinstance(error, AttributeError):
-        return not OF_JSON.match(str(error))
+        return bool(OF_MODULE.match(str(error)))
     return isinstance(error, (ImportError, NameError, MemoryError, UnsupportedAlgorithm))
 
 

@@ -25,6 +25,38 @@ fn receipt(campus: &Campus) -> (PathBuf, PathBuf) {
 
 /// Makes the same ZIP file with a file of it empty, cut off, with other words in it, or without it.
 const ALTER: &str = "import sys, zipfile
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+def with_another_key(signature):
+    'Each certificate in it has a key that cannot sign.'
+    for one in pkcs7.load_der_pkcs7_certificates(signature):
+        other = x509.CertificateBuilder(one.issuer, one.subject, serial_number=one.serial_number)
+        other = other.not_valid_before(one.not_valid_before_utc).not_valid_after(one.not_valid_after_utc)
+        other = other.public_key(x25519.X25519PrivateKey.generate().public_key())
+        other = other.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        signature = put(signature, *(c.public_bytes(Encoding.DER) for c in (one, other)))
+    return signature
+
+def put(data, old, new):
+    'One DER value for another, in whatever holds it.'
+    done, at = b'', 0
+    while at < len(data):
+        length, start = data[at + 1], at + 2
+        if length & 0x80:
+            start += length & 0x7f
+            length = int.from_bytes(data[at + 2:start], 'big')
+        whole, inner = data[at:start + length], data[start:start + length]
+        if whole != old and old in inner:
+            inner = put(inner, old, new)
+            size = len(inner).to_bytes(4, 'big').lstrip(bytes(1))
+            size = bytes([0x80 | len(size)]) + size
+            whole = whole[:1] + size + inner
+        done, at = done + (new if whole == old else whole), start + length
+    return done
+
 source, target, name, how = sys.argv[1:]
 with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, 'w') as new:
     for one in old.namelist():
@@ -35,6 +67,8 @@ with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, 'w') as new:
             new.writestr(one, data[:-40])
         elif how == 'empty':
             new.writestr(one, b'')
+        elif how == 'x25519':
+            new.writestr(one, with_another_key(data))
         elif how != 'remove':
             was, now = how.encode().split(b'>')
             assert was in data, data
@@ -112,6 +146,11 @@ fn the_script_says_which_file_and_why_and_shows_names_as_they_are() {
             "keys.p7s is no signature of keys.json",
         ),
         ("crl.pem", "cut", "no revocation list of CN=root "),
+        (
+            "keys.p7s",
+            "x25519",
+            "keys.p7s is no signature of keys.json",
+        ),
     ] {
         let altered = altered(&receipt, (name, how)).unwrap();
         let refused = script(&campus, &altered).unwrap();
