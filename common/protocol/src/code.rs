@@ -261,7 +261,7 @@ codes! {
         "hand in again, if the assignment still takes work (`student assignments`): it is a new submission, with the time of now";
     LogClosed = "log_closed", EXIT_REFUSED, 409,
         "the assignment was closed before what was signed in time had been stored",
-        "ask your teacher for an extension, and show this: that it is late is not your doing. Once you have it, run the same command again";
+        "ask your teacher for an extension, and show this; once there is one, run the same command again: it is a new submission, with the time of then; a group signs again";
     TooManyUploads = "too_many_uploads", EXIT_REFUSED, 429,
         "too much of what this student has signed has not come yet",
         "finish what was interrupted: run its command again; or give it up: `student history` shows its ID, `student withdraw ID` gives it up";
@@ -429,6 +429,16 @@ impl Code {
             self,
             Self::CuhkUnavailable | Self::StatusUnavailable | Self::ServiceUncertified
         )
+    }
+
+    /// Whether it says something of one student, and of what several sign not of which of them.
+    pub fn is_of_somebody(self) -> bool {
+        let of_person = [
+            Self::StudentInactive,
+            Self::NotCourseMember,
+            Self::OtherGroup,
+        ];
+        self.is_about_certificate() || of_person.contains(&self)
     }
 
     /// Whether it says that a certificate is not, or no longer, taken.

@@ -40,17 +40,20 @@ fn what_is_refused_for_a_suspended_partner_is_signed_and_the_others_see_who_trie
     for command in ["cosign", "history"] {
         let shown = machines.on(SIDS[0], &[command]).succeeded().stdout;
         assert!(shown.contains("waits for 1155000003 (tried on "), "{shown}");
-        assert!(shown.contains(": refused, certificate_on_hold)"), "{shown}");
+        let told = ": refused, certificate_on_hold, for him or for somebody who has signed it)";
+        assert!(shown.contains(told), "{shown}");
     }
     let chinese = machines.on(SIDS[0], &["cosign", "--lang", "zh-Hant"]);
     let chinese = chinese.succeeded().stdout;
     assert!(
-        chinese.contains("，遭拒：certificate_on_hold）"),
+        chinese.contains("，遭拒：certificate_on_hold，屬其本人或已簽署的組員）"),
         "{chinese}"
     );
 
     let shown = overview(&machines, &[]).stdout;
     assert!(shown.contains("; 1155000003 tried to sign on "), "{shown}");
+    let told = "REFUSED (certificate_on_hold, for him or for somebody who has signed it)";
+    assert!(shown.contains(told), "{shown}");
     let lines = overview(&machines, &["--json"]).json();
     let tried = &lines["students"][0]["tried"][0];
     assert_eq!(tried["sid"], SIDS[2]);

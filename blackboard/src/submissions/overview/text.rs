@@ -158,8 +158,12 @@ const ALTERED: &str = "what is stored of it was ALTERED (`blackboard fsck`)";
 /// Who is waited for, or was, and not because he did nothing.
 fn tried(tried: &Tried) -> String {
     let RefusedSignature { at, code } = &tried.refused;
+    let whose = match code.is_of_somebody() {
+        true => ", for him or for somebody who has signed it",
+        false => "",
+    };
     format!(
-        "{} tried to sign on {}: REFUSED ({code})",
+        "{} tried to sign on {}: REFUSED ({code}{whose})",
         tried.sid,
         local_time(*at)
     )

@@ -255,9 +255,16 @@ impl Words {
     /// He wanted to sign.
     fn was_refused(self, refused: &RefusedSignature) -> String {
         let (at, code) = (local_time(refused.at), refused.code);
+        let whose = match code.is_of_somebody() {
+            true => self.pick(
+                ", for him or for somebody who has signed it",
+                "，屬其本人或已簽署的組員",
+            ),
+            false => "",
+        };
         match self.0 {
-            Language::English => format!("tried on {at}: refused, {code}"),
-            Language::Chinese => format!("曾於 {at} 簽署，遭拒：{code}"),
+            Language::English => format!("tried on {at}: refused, {code}{whose}"),
+            Language::Chinese => format!("曾於 {at} 簽署，遭拒：{code}{whose}"),
         }
     }
 
