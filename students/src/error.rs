@@ -447,6 +447,9 @@ pub enum Error {
         /// What was signed.
         pending: PathBuf,
     },
+    /// The next certificate could not finish it.
+    #[error("a hand-in that {0} has signed with this certificate is not finished yet")]
+    HandInWaits(StudentId),
     /// What this program sends was taken back by another one of this home, or ended by a member.
     #[error("{submission} was given up meanwhile: nothing more of it is sent")]
     GivenUp {

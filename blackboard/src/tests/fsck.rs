@@ -82,7 +82,11 @@ impl Copy {
     /// The words of what is found.
     fn codes(&self) -> Vec<&'static str> {
         let found = found(&self.home, None, now()).unwrap().into_iter();
-        found.map(|(code, _)| code).collect()
+        // Every copy of a home is one that may have been put back.
+        let of_rows = found
+            .map(|(code, _)| code)
+            .filter(|code| *code != "put_back");
+        of_rows.collect()
     }
 
     fn content(&self, content: &[u8]) -> PathBuf {

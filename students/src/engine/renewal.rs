@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{ServiceName, StudentId, create_request};
+use scb_certs::{Certificate, ServiceName, StudentId, create_request};
 use scb_cli::exit;
 use scb_protocol::client::Member;
 use scb_protocol::message::cuhk::{Reply, Request};
@@ -133,16 +133,23 @@ pub(super) fn due(
         return Ok(None);
     };
     let leaf = chain.leaf();
-    if !leaf.is_due_for_renewal(now) {
+    if !leaf.is_due_for_renewal(now) || has_signed_what_waits(home, leaf, now)? {
         return Ok(None);
     }
-    let until = leaf.not_after();
-    let own = leaf.fingerprint();
-    let waits = until >= now
+    Ok(Some(leaf.not_after()))
+}
+
+/// Whether a hand-in waits to be finished that this certificate has signed, and can still finish.
+fn has_signed_what_waits(
+    home: &StudentHome,
+    leaf: &Certificate,
+    now: UnixTime,
+) -> Result<bool, Error> {
+    let own = Some(leaf.fingerprint());
+    Ok(leaf.not_after() >= now
         && pending::list(home)?
             .iter()
-            .any(|statement| statement.members.iter().any(|m| m.cert_sha256 == Some(own)));
-    Ok((!waits).then_some(until))
+            .any(|statement| statement.members.iter().any(|m| m.cert_sha256 == own)))
 }
 
 /// Whether a new code helps where a renewal did not.
@@ -183,7 +190,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::NotEnrolled`], [`Error::WrongPassphrase`] before anybody is asked; what was
+    /// [`Error::NotEnrolled`], [`Error::HandInWaits`], [`Error::WrongPassphrase`] before anybody is asked; what was
     /// refused, or what failed here.
     pub fn renew(
         &mut self,
@@ -193,8 +200,14 @@ impl Engine {
     ) -> Result<(), Error> {
         // Passphrases are asked for before the home is locked: a person may take long.
         for sid in students {
-            identity::settle(&self.setup.home, sid)?;
-            identity::open(&self.setup.home, sid, &mut self.passphrases)?;
+            let home = &self.setup.home;
+            identity::settle(home, sid)?;
+            if let Some(chain) = identity::chain(home, sid)?
+                && has_signed_what_waits(home, chain.leaf(), self.clock.now())?
+            {
+                return Err(Error::HandInWaits(sid.clone()));
+            }
+            identity::open(home, sid, &mut self.passphrases)?;
         }
         let mut refusals = Vec::new();
         for sid in students {

@@ -37,6 +37,7 @@ impl Error {
             | Self::OtherEnding { .. }
             | Self::HandedIn { .. }
             | Self::GivenUp { .. }
+            | Self::HandInWaits(_)
             | Self::Openssl(_) => exit::REFUSED,
             Self::HomeBusy { .. } | Self::OnItsWay { .. } => exit::RETRY,
             Self::Certs(_)
@@ -118,6 +119,7 @@ impl Error {
             Self::HomeBusy { .. } => "home_busy",
             Self::OnItsWay { .. } => "on_its_way",
             Self::GivenUp { .. } => "given_up",
+            Self::HandInWaits(_) => "hand_in_waits",
             Self::System { .. } => "system",
         }
     }
@@ -258,6 +260,10 @@ impl Error {
             Self::OnItsWay { .. } => {
                 "wait for its receipt; or end it there with Ctrl-C, which loses nothing, then run the same \
                  command again: it goes on where it stopped"
+                    .into()
+            }
+            Self::HandInWaits(_) => {
+                "finish it first, with the same `student submit` again; the certificate is renewed by itself in time"
                     .into()
             }
             Self::GivenUp { .. } => {

@@ -246,6 +246,10 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
             "請等候它的收據；亦可在該處按 Ctrl-C 結束，不會遺失任何內容，再執行同一指令即可繼續"
                 .to_owned(),
         ),
+        Error::HandInWaits(sid) => (
+            format!("{sid} 以這張證書簽署的一份提交尚未完成"),
+            "請先再執行同一個 `student submit` 完成它；證書會適時自動續期".to_owned(),
+        ),
         Error::GivenUp { submission } => (
             format!("{submission} 其間已被放棄，不再傳送"),
             "若屬本意，無須處理；如仍要提交，再執行同一指令：那是另一份提交，時間以屆時為準".to_owned(),

@@ -326,6 +326,8 @@ fn a_hand_in_that_waits_is_finished_with_the_certificate_that_signed_it() {
     hand_in(&mut engine, &[ONE], None).0.unwrap_err();
     let mut engine = campus.engine();
     renew_due(&mut engine).0.unwrap();
+    let waits = renew(&mut engine, &[ONE], false).0.unwrap_err();
+    assert!(matches!(waits, Error::HandInWaits(_)), "{waits:?}");
     assert_eq!(campus.kept(), before);
     hand_in(&mut engine, &[ONE], None).0.unwrap();
     assert_eq!(campus.desk.stored_count(), 1, "nothing is stored twice");

@@ -65,13 +65,13 @@ fn is_open(one: &ToldProposal) -> bool {
     one.listed.standing.state.is_open()
 }
 
-/// Whether somebody here signed it, whatever he said then. Anybody may name anybody in one.
+/// Whether somebody here signed or declined it. Anybody may name anybody in one, who has said nothing to it.
 fn came_to_nothing(one: &ToldProposal, here: &Group) -> bool {
     let standing = &one.listed.standing;
     let mut said = here.ids().iter().map(|sid| standing.said_by(sid));
     !is_open(one)
         && standing.state != ProposalState::Accepted
-        && said.any(|said| matches!(said, Some(Said::Signed | Said::Withdrawn)))
+        && said.any(|said| matches!(said, Some(Said::Signed | Said::Withdrawn | Said::Declined)))
 }
 
 /// Those of which Blackboard shows nothing.

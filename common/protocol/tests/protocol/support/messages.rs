@@ -6,9 +6,7 @@ use scb_protocol::message::blackboard::{
     OwnStanding, Presented, SealedShare,
 };
 use scb_protocol::message::cuhk::{self, MemberQuestion};
-use scb_protocol::message::proposal::{
-    CosignerStanding, ListedProposal, ProposalStanding, ProposalState, RefusedSignature, Said,
-};
+use scb_protocol::message::proposal::{ListedProposal, ProposalStanding, ProposalState};
 use scb_protocol::message::{Message, Reply as _};
 use scb_protocol::receipt::{SignedEntry, SignedLeaf};
 use scb_protocol::rules::{Change, Counts, Extension, Groups, Terms};
@@ -18,6 +16,7 @@ use scb_protocol::values::{
 };
 use scb_protocol::{Code, Frame, InactiveReason, Mode, Refusal, Step, encode, from_seconds};
 
+use super::standings::{refused, standing};
 use super::witnessing::carried;
 use super::{THREE, name};
 
@@ -293,47 +292,6 @@ pub(crate) fn listed() -> ListedAssignment {
             entry: Some(7),
         }],
     }
-}
-
-/// A proposal of two, one of whom does not sign.
-fn standing() -> ProposalStanding {
-    let member = |place: usize, said, reason: Option<&str>| CosignerStanding {
-        sid: THREE[place].parse().unwrap(),
-        said,
-        at: Some(from_seconds(1_772_424_000)),
-        with: vec![THREE[place].parse().unwrap()],
-        reason: reason.map(|text| text.parse().unwrap()),
-        refused: None,
-    };
-    ProposalStanding {
-        submission: "0b".repeat(16).parse().unwrap(),
-        state: ProposalState::Declined,
-        proposed_at: from_seconds(1_772_420_000),
-        until: from_seconds(1_773_000_000),
-        files_at: None,
-        number: None,
-        members: vec![
-            member(0, Said::Signed, None),
-            member(1, Said::Declined, Some("page 3 is not mine")),
-        ],
-    }
-}
-
-/// The other one has tried, and was refused.
-fn refused(mut standing: ProposalStanding) -> ProposalStanding {
-    standing.state = ProposalState::Waiting;
-    standing.members[1] = CosignerStanding {
-        sid: THREE[1].parse().unwrap(),
-        said: Said::Nothing,
-        at: None,
-        with: Vec::new(),
-        reason: None,
-        refused: Some(RefusedSignature {
-            at: from_seconds(1_772_424_000),
-            code: Code::OtherGroup,
-        }),
-    };
-    standing
 }
 
 /// A version, as its members are told of it.

@@ -9,6 +9,7 @@ mod judge;
 mod jws;
 pub(crate) mod messages;
 mod run;
+mod standings;
 mod submit;
 mod witnessing;
 mod zip;
