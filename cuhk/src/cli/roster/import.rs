@@ -61,9 +61,9 @@ days or as many as --valid-days says; the file is for you to hand out and then t
 lost, or after `cuhk restore`, when codes that were used since the backup are open again. Who has a
 certificate gets none, with one exception: after `cuhk restore` CUHK may have the certificate of
 before a renewal, whose key nobody has any more. With --replace-codes who has shown a service one
-that CUHK does not know gets a code; with --also-certified everybody whose certificate is from before
-the restoration and about whom no service has asked since. The certificate of before counts until it
-ends, as a machine too: for who has three, cuhk code issue SID --replace.
+that CUHK does not know gets a code; with --also-certified everybody whose certificate is from
+before the restoration and about whom no service has asked since. The certificate of before counts
+until it ends, as a machine too: for who has three, cuhk code issue SID --replace.
 
 Who left so long ago that `cuhk prune` removed the name stays suspended, also if listed with one.
 
