@@ -18,9 +18,14 @@ import hashlib
 import io
 import json
 import re
+import sys
 
+try:
+    import verify_files  # First: it says what else is lacking.
+except ImportError as lacking:
+    print("nothing was judged: %s: it belongs beside this script" % lacking, file=sys.stderr)
+    raise SystemExit(2)
 import verify_dating
-import verify_files
 import verify_receipt as receipts
 from verify_files import Parts
 from verify_receipt import check, document, say, seconds, sha256

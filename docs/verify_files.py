@@ -12,6 +12,9 @@ import zipfile
 from datetime import timezone
 
 
+PARTS = ["verify_receipt.py", "verify_dating.py", "verify_rules.py", "verify_kept.py"]
+
+
 def unjudged(why):
     """Nothing is said of the file, neither good nor bad, where the program cannot judge it."""
     print("nothing was judged: %s; this needs Python 3.7 or newer and the package cryptography 3.4 or newer: "
@@ -19,6 +22,10 @@ def unjudged(why):
     raise SystemExit(2)
 
 
+for part in PARTS:
+    if not os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), part)):
+        print("nothing was judged: %s belongs beside this script" % part, file=sys.stderr)
+        raise SystemExit(2)
 if sys.version_info < (3, 7):
     unjudged("this is Python %d.%d" % sys.version_info[:2])
 try:

@@ -24,7 +24,11 @@ import sys
 import zipfile
 from datetime import datetime, timedelta, timezone
 
-import verify_files  # First: it says what is lacking.
+try:
+    import verify_files  # First: it says what else is lacking.
+except ImportError as lacking:
+    print("nothing was judged: %s: it belongs beside this script" % lacking, file=sys.stderr)
+    raise SystemExit(2)
 from verify_files import OtherFile, Parts, Wrong, certificates, check, issued_by, key_of, say, signed, time_of
 
 from cryptography import x509

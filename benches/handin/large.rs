@@ -97,7 +97,7 @@ fn allow(servers: &mut Servers, size: u64) {
         .arg("--home")
         .arg(servers.sandbox().join("blackboard"))
         .args(["assignment", "change", "lab", "--course", "SANDBOX"])
-        .args(["--max-bytes", &size.max(1024).to_string()])
+        .args(["--max-bytes", &size.max(1024).to_string(), "--yes"])
         .output()
         .unwrap();
     assert!(changed.status.success(), "{changed:?}");

@@ -305,6 +305,26 @@ mod tests {
     }
 
     #[test]
+    fn a_change_names_no_default_for_what_stays_as_it_is() {
+        let commands = Arguments::command();
+        let helps = |name: &str| -> Vec<String> {
+            let assignment = commands.find_subcommand("assignment").unwrap();
+            let command = assignment.find_subcommand(name).unwrap();
+            let helps = command.get_arguments().filter_map(clap::Arg::get_help);
+            let helps = helps.map(ToString::to_string);
+            helps.filter(|help| help.contains("[default: ")).collect()
+        };
+        let (add, change) = (helps("add"), helps("change"));
+        assert!(add.iter().any(|help| help.ends_with("[default: none]")));
+        let unchanged = |help: &String| help.ends_with(" [default: unchanged]");
+        assert!(!add.iter().any(unchanged), "{add:?}");
+        assert!(
+            change.len() == 9 && change.iter().all(unchanged),
+            "{change:?}"
+        );
+    }
+
+    #[test]
     fn is_consistent() {
         Arguments::command().debug_assert();
     }

@@ -150,9 +150,10 @@ impl Config {
              # How long the files of a signed statement may follow it, in seconds: whoever signed in\n\
              # time is in time, however slow the link. Default: 86400, a day\n\
              upload_window = {upload_window}\n\
-             # Hand-ins of one student that are signed and whose files have not come whole, and\n\
-             # their bytes together; one is always taken. Default: 32, and 4294967296\n\
+             # Hand-ins of one student that are signed and whose files have not come whole; one is\n\
+             # always taken. Default: 32\n\
              unfinished_per_student = {unfinished_per_student}\n\
+             # Bytes of these together; of one they may be more. Default: 4294967296\n\
              unfinished_bytes_per_student = {unfinished_bytes_per_student}\n\
              # Hand-ins of all students together that have not come whole; beyond that nobody who has\n\
              # one begins another. Default: 100000\n\

@@ -6,7 +6,7 @@ mod detach;
 mod export;
 mod of;
 pub(crate) mod overview;
-mod uploads;
+pub(crate) mod uploads;
 
 use std::path::Path;
 
@@ -18,6 +18,7 @@ use scb_protocol::rules::Detachments;
 use scb_protocol::statement::{Statement, SubmissionNumber};
 use scb_protocol::{Mode, rfc3339};
 use scb_storage::ContentStore;
+use scb_transport::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use self::of::Wanted;
@@ -43,13 +44,15 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
                 true => verified(&here.store, &here.roots()?)?,
                 false => here.store.summaries()?,
             };
-            print(wanted.only(found)?, output.json)
+            print(wanted.only(found)?, *verify, output.json)
         }
         Submissions::Show { number, output } => {
             let here = here()?;
             show(&here, &find(&here.store, number)?, output.json)
         }
-        Submissions::Uploads { output } => uploads::run(&here()?.store, output.json),
+        Submissions::Uploads { output } => {
+            uploads::run(&here()?.store, SystemClock.now(), output.json)
+        }
         Submissions::Archive(command) => archive::run(home, command),
         Submissions::Detach(command) => detach::run(&Desk::open(home)?, command),
         Submissions::Export { dir, of, output } => {
@@ -96,7 +99,7 @@ fn verified(store: &Store, roots: &[Fingerprint]) -> Result<Vec<Listed>, Error> 
 }
 
 /// Prints what is as it was stored; what was altered is named and left out.
-fn print(found: Vec<Listed>, json: bool) -> anyhow::Result<()> {
+fn print(found: Vec<Listed>, verified: bool, json: bool) -> anyhow::Result<()> {
     let mut whole = Vec::new();
     let mut left_out = LeftOut::default();
     for (number, summary) in found {
@@ -105,7 +108,7 @@ fn print(found: Vec<Listed>, json: bool) -> anyhow::Result<()> {
             Err(error) => left_out.add(number, failure(error.into())),
         }
     }
-    table_or_json(&whole, json)?;
+    table_or_json(&whole, verified, json)?;
     left_out.into_result("listed")
 }
 
@@ -137,9 +140,13 @@ impl LeftOut {
     }
 }
 
-fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
+fn table_or_json(submissions: &[Summary], verified: bool, json: bool) -> anyhow::Result<()> {
     if json {
-        let list: Vec<Value> = submissions.iter().map(as_json).collect();
+        let mut list: Vec<Value> = submissions.iter().map(as_json).collect();
+        if verified {
+            list.iter_mut()
+                .for_each(|one| one["verified"] = json!(true));
+        }
         return print_json(&Value::Array(list));
     }
     if submissions.is_empty() {
@@ -154,7 +161,15 @@ fn table_or_json(submissions: &[Summary], json: bool) -> anyhow::Result<()> {
         "BYTES",
         "FILES",
     ];
-    say_table(title, rows)
+    say_table(title, rows)?;
+    if verified {
+        let receipts = counted(submissions.len(), "receipt");
+        say(&format!(
+            "verified: {receipts} by the root of this home: every signature and certificate, every hash in them, and \
+             the log's proof where others have seen it; the files themselves are compared by `blackboard fsck`"
+        ))?;
+    }
+    Ok(())
 }
 
 fn say_table<const N: usize>(
@@ -263,9 +278,9 @@ impl Shown {
                 "  member      {}  certificate {}",
                 member.sid, member.cert_sha256
             ))?;
-            if let Some(one) = self.delivered.iter().find(|one| one.sid == member.sid) {
-                say(&format!("  signed      {}", delivered::told(one)))?;
-            }
+            let found = self.delivered.iter().find(|one| one.sid == member.sid);
+            let signed = found.map_or_else(|| delivered::UNKNOWN.to_owned(), delivered::told);
+            say(&format!("  signed      {signed}"))?;
         }
         for (sid, why) in self.detachments.of_version(self.summary.number) {
             let (at, reason) = (local_time(why.at), printable(&why.reason.to_string()));

@@ -109,7 +109,7 @@ impl Authority {
             let signed = parameters.signed_by(&self.rcgen_issuer(own)?);
             signed.map_err(Error::Issuing)
         })?;
-        Crl::from_der(signed.der())
+        Crl::just_signed(signed.der().to_vec(), listed, &self.certificate)
     }
 
     fn check_validity(&self, parameters: &CertificateParams) -> Result<(), Error> {

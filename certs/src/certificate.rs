@@ -152,6 +152,11 @@ impl Certificate {
         self.parsed().is_ca
     }
 
+    /// How many authorities may follow this one; none if it does not say.
+    pub fn path_length(&self) -> Option<u8> {
+        self.parsed().path_length
+    }
+
     /// The extended key usages, in the order in which the certificate has them; empty if it has
     /// no such extension.
     pub fn extended_key_usages(&self) -> &[KeyPurpose] {

@@ -1,23 +1,23 @@
 //! Revocation lists (RFC 5280, section 5), made and read: how a certificate ends before its time.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use der::asn1::ObjectIdentifier;
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier};
 use der::pem::{LineEnding, encode_string};
-use der::{Decode, Encode, Header, Reader, SliceReader};
+use der::{Decode, Encode, Header, Reader, SliceReader, Tag};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateRevocationListDer, UnixTime};
 use serde::{Deserialize, Serialize};
-use webpki::{CertRevocationList, OwnedCertRevocationList};
+use webpki::{BorrowedRevokedCert, CertRevocationList, OwnedCertRevocationList};
 use x509_cert::crl::{CertificateList, RevokedCert};
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber, CrlReason};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber};
 
+use crate::lint::Listed;
 use crate::parse::unix_time;
 use crate::{Certificate, Error, Serial};
 
@@ -25,7 +25,6 @@ use crate::{Certificate, Error, Serial};
 pub const MAX_CRL_SIZE: usize = 16 * 1024 * 1024;
 
 pub(crate) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-pub(crate) const REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 pub(crate) const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 
 /// A certificate to be listed as revoked.
@@ -139,8 +138,8 @@ struct Inner {
     next_update: UnixTime,
     issuer: Vec<u8>,
     issuer_key_id: Vec<u8>,
-    revoked: HashSet<Serial>,
-    held: HashSet<Serial>,
+    /// How many certificates it names.
+    length: usize,
     for_webpki: CertRevocationList<'static>,
 }
 
@@ -152,22 +151,23 @@ impl Crl {
     /// [`Error::CrlMalformed`].
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let list = decode(der)?;
-        let for_webpki = OwnedCertRevocationList::from_der(der)
-            .map_err(|_| Error::CrlMalformed("of a kind that is not used here"))?;
+        let for_webpki = for_webpki(der)?;
         let tbs = &list.tbs_cert_list;
         let extensions = tbs.crl_extensions.as_deref().unwrap_or_default();
+        let revoked = tbs.revoked_certificates.as_deref().unwrap_or_default();
         let next_update = tbs
             .next_update
             .as_ref()
             .ok_or(Error::CrlMalformed("no next update"))?;
+        let serial = |entry: &RevokedCert| Serial::from_bytes(entry.serial_number.as_bytes());
+        if revoked.iter().any(|entry| serial(entry).is_err()) {
+            return Err(Error::CrlMalformed("serial number"));
+        }
+        let (signed, signature) = parts(der).map_err(|_| Error::CrlMalformed("not in DER"))?;
         Ok(Self(Arc::new(Inner {
             der: der.to_vec(),
-            signed: signed_part(der).map_err(|_| Error::CrlMalformed("not in DER"))?,
-            signature: list
-                .signature
-                .as_bytes()
-                .ok_or(Error::CrlMalformed("signature"))?
-                .to_vec(),
+            signed,
+            signature,
             number: number(extensions)?,
             this_update: unix_time(&tbs.this_update),
             next_update: unix_time(next_update),
@@ -176,9 +176,31 @@ impl Crl {
                 .to_der()
                 .map_err(|_| Error::CrlMalformed("issuer"))?,
             issuer_key_id: issuer_key_id(extensions)?,
-            revoked: serials(&list, |_| true)?,
-            held: serials(&list, is_on_hold)?,
-            for_webpki: for_webpki.into(),
+            length: revoked.len(),
+            for_webpki,
+        })))
+    }
+
+    /// The list that `issuer` has just signed, [looked at](crate::lint::check_list) in that moment: it says what
+    /// was asked for, and is not decoded once more.
+    pub(crate) fn just_signed(
+        der: Vec<u8>,
+        listed: &Listed<'_>,
+        issuer: &Certificate,
+    ) -> Result<Self, Error> {
+        let issuer_key_id = issuer.subject_key_id().map(<[u8]>::to_vec);
+        let (signed, signature) = parts(&der).map_err(|_| Error::CrlMalformed("not in DER"))?;
+        Ok(Self(Arc::new(Inner {
+            for_webpki: for_webpki(&der)?,
+            der,
+            signed,
+            signature,
+            number: listed.number,
+            this_update: listed.this_update,
+            next_update: listed.next_update,
+            issuer: issuer.subject().to_vec(),
+            issuer_key_id: issuer_key_id.ok_or(Error::CrlMalformed("authority key identifier"))?,
+            length: listed.revoked.len(),
         })))
     }
 
@@ -239,25 +261,24 @@ impl Crl {
 
     /// Whether it lists this serial number of its issuer.
     pub fn contains(&self, serial: &Serial) -> bool {
-        self.0.revoked.contains(serial)
+        self.find(serial).is_some()
     }
 
     /// Whether it lists this serial number as on hold: revoked for the time being.
     pub fn holds(&self, serial: &Serial) -> bool {
-        self.0.held.contains(serial)
+        self.revocation(serial)
+            .is_some_and(|(_, reason)| reason == RevocationReason::CertificateHold)
     }
 
     /// When and why this serial number was revoked, if it is listed.
     pub fn revocation(&self, serial: &Serial) -> Option<(UnixTime, RevocationReason)> {
-        if !self.contains(serial) {
-            return None;
-        }
-        let list = decode(self.der()).ok()?.tbs_cert_list;
-        let mut entries = list.revoked_certificates.as_deref()?.iter();
-        let entry = entries.find(|entry| {
-            Serial::from_bytes(entry.serial_number.as_bytes()).is_ok_and(|listed| listed == *serial)
-        })?;
-        Some((unix_time(&entry.revocation_date), reason(entry)))
+        let entry = self.find(serial)?;
+        Some((entry.revocation_date, reason(&entry)))
+    }
+
+    fn find(&self, serial: &Serial) -> Option<BorrowedRevokedCert<'_>> {
+        // It fails only for a list whose entries have not been read yet.
+        self.0.for_webpki.find_serial(&serial.to_integer()).ok()?
     }
 
     /// Verifies that `issuer` signed this list. Its time is another matter.
@@ -285,17 +306,30 @@ impl fmt::Debug for Crl {
             .debug_struct("Crl")
             .field("issuer_key_id", &HEXLOWER.encode(self.issuer_key_id()))
             .field("number", &self.number())
-            .field("revoked", &self.0.revoked.len())
+            .field("revoked", &self.0.length)
             .finish_non_exhaustive()
     }
 }
 
-/// Where the first of the three parts of a list is (RFC 5280, section 5.1): the one that is signed.
-fn signed_part(der: &[u8]) -> der::Result<Range<usize>> {
+/// Where in a list the first of its three parts is (RFC 5280, section 5.1), which is signed; and the last, the
+/// signature.
+fn parts(der: &[u8]) -> der::Result<(Range<usize>, Vec<u8>)> {
     let mut reader = SliceReader::new(der)?;
     Header::decode(&mut reader)?;
     let start = usize::try_from(reader.position())?;
-    Ok(start..start + reader.tlv_bytes()?.len())
+    let end = start + reader.tlv_bytes()?.len();
+    AnyRef::decode(&mut reader)?;
+    let signature = BitStringRef::decode(&mut reader)?;
+    let signature = signature.as_bytes();
+    let signature = signature.ok_or_else(|| Tag::BitString.value_error())?;
+    Ok((start..end, signature.to_vec()))
+}
+
+/// The list as [`webpki`] reads it, each of its entries found by its serial number.
+fn for_webpki(der: &[u8]) -> Result<CertRevocationList<'static>, Error> {
+    let list = OwnedCertRevocationList::from_der(der);
+    let list = list.map_err(|_| Error::CrlMalformed("of a kind that is not used here"))?;
+    Ok(list.into())
 }
 
 /// Decodes DER; what an encoder would have written differently is refused.
@@ -342,40 +376,17 @@ fn issuer_key_id(extensions: &[Extension]) -> Result<Vec<u8>, Error> {
         .ok_or_else(malformed)
 }
 
-fn serials(
-    list: &CertificateList,
-    wanted: impl Fn(&RevokedCert) -> bool,
-) -> Result<HashSet<Serial>, Error> {
-    let entries = list
-        .tbs_cert_list
-        .revoked_certificates
-        .as_deref()
-        .unwrap_or_default();
-    entries
-        .iter()
-        .filter(|entry| wanted(entry))
-        .map(|entry| Serial::from_bytes(entry.serial_number.as_bytes()))
-        .collect::<Result<_, _>>()
-        .map_err(|_| Error::CrlMalformed("serial number"))
-}
-
-fn is_on_hold(entry: &RevokedCert) -> bool {
-    reason(entry) == RevocationReason::CertificateHold
-}
-
 /// No reason is given for one that is not used here.
-pub(crate) fn reason(entry: &RevokedCert) -> RevocationReason {
-    let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
-    let extension = extensions.iter().find(|found| found.extn_id == REASON);
-    let reason = extension.map(|found| CrlReason::from_der(found.extn_value.as_bytes()));
-    match reason {
-        Some(Ok(CrlReason::KeyCompromise)) => RevocationReason::KeyCompromise,
-        Some(Ok(CrlReason::CaCompromise)) => RevocationReason::CaCompromise,
-        Some(Ok(CrlReason::AffiliationChanged)) => RevocationReason::AffiliationChanged,
-        Some(Ok(CrlReason::Superseded)) => RevocationReason::Superseded,
-        Some(Ok(CrlReason::CessationOfOperation)) => RevocationReason::CessationOfOperation,
-        Some(Ok(CrlReason::CertificateHold)) => RevocationReason::CertificateHold,
-        Some(Ok(CrlReason::PrivilegeWithdrawn)) => RevocationReason::PrivilegeWithdrawn,
+fn reason(entry: &BorrowedRevokedCert<'_>) -> RevocationReason {
+    use webpki::RevocationReason as Listed;
+    match entry.reason_code {
+        Some(Listed::KeyCompromise) => RevocationReason::KeyCompromise,
+        Some(Listed::CaCompromise) => RevocationReason::CaCompromise,
+        Some(Listed::AffiliationChanged) => RevocationReason::AffiliationChanged,
+        Some(Listed::Superseded) => RevocationReason::Superseded,
+        Some(Listed::CessationOfOperation) => RevocationReason::CessationOfOperation,
+        Some(Listed::CertificateHold) => RevocationReason::CertificateHold,
+        Some(Listed::PrivilegeWithdrawn) => RevocationReason::PrivilegeWithdrawn,
         _ => RevocationReason::Unspecified,
     }
 }

@@ -62,7 +62,7 @@ impl Root {
     ) -> Result<Self, Error> {
         let profile = Profile {
             uri: authority_uri(trust_domain),
-            authority: Some(1),
+            authority: Some(profile::ROOT_PATH),
             purposes: &[],
             longest: Validities::ROOT,
             hosts: false,
@@ -83,6 +83,10 @@ impl Root {
         let authority = Authority::new(certificate, key)?;
         check_self_signed(authority.certificate())?;
         Ok(Self(authority))
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.0
     }
 
     /// The root certificate.

@@ -9,7 +9,7 @@ mod list;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use der::asn1::{Ia5String, ObjectIdentifier};
+use der::asn1::Ia5String;
 use der::oid::AssociatedOid;
 use der::oid::db::rfc4519::{COMMON_NAME, ORGANIZATION_NAME};
 use der::{Decode, Encode};
@@ -27,21 +27,21 @@ use x509_cert::{TbsCertificate, Version};
 use crate::key_usage::{KeyPurpose, same_purposes};
 use crate::parse::unix_time;
 use crate::profile::{CA_ISSUERS, NAME_LENGTH};
+use crate::public_key::ECDSA_WITH_SHA256;
 use crate::{Certificate, DistributionUrls, Error, PublicKey, SigningKey, Validities};
 
 pub(crate) use list::{Listed, check_list};
 
-const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 /// Bytes of a serial number that could not be guessed: more than 64 bits.
 const SERIAL_LENGTH: std::ops::RangeInclusive<usize> = 9..=20;
 /// Bytes of a key identifier (RFC 5280, section 4.2.1.2; RFC 7093).
 const KEY_ID_LENGTH: usize = 20;
 
-/// What is wrong with a certificate that was about to be signed.
+/// What is wrong with a certificate, or a revocation list, that was about to be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Defect {
-    /// It cannot be decoded, or another encoding of it would be shorter.
+    /// It cannot be decoded, or encoding it again gives other bytes.
     #[error("it is not well-formed")]
     Encoding,
     /// It is not of version 3, or has unique identifiers.

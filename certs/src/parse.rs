@@ -31,6 +31,7 @@ pub(crate) struct Parsed {
     pub(crate) dns_names: Vec<String>,
     pub(crate) ip_addresses: Vec<IpAddr>,
     pub(crate) is_ca: bool,
+    pub(crate) path_length: Option<u8>,
     pub(crate) key_usages: Vec<KeyUsages>,
     pub(crate) purposes: Vec<KeyPurpose>,
     pub(crate) subject_key_id: Option<Vec<u8>>,
@@ -53,6 +54,7 @@ pub(crate) fn parse(der: &[u8]) -> Result<Parsed, Error> {
     refuse_repeated_extensions(&certificate)?;
     let names = Names::of(&certificate)?;
     let tbs = &certificate.tbs_certificate;
+    let basic = extension::<BasicConstraints>(&certificate)?;
     Ok(Parsed {
         serial: Serial::from_bytes(tbs.serial_number.as_bytes())
             .map_err(|_| Error::CertificateMalformed("serial number"))?,
@@ -64,7 +66,8 @@ pub(crate) fn parse(der: &[u8]) -> Result<Parsed, Error> {
         uris: names.uris,
         dns_names: names.dns_names,
         ip_addresses: names.ip_addresses,
-        is_ca: extension::<BasicConstraints>(&certificate)?.is_some_and(|basic| basic.ca),
+        is_ca: basic.as_ref().is_some_and(|basic| basic.ca),
+        path_length: basic.and_then(|basic| basic.path_len_constraint),
         key_usages: extension::<KeyUsage>(&certificate)?
             .map(|usage| usage.0.into_iter().collect())
             .unwrap_or_default(),

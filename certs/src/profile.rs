@@ -29,6 +29,11 @@ pub(crate) const TOKEN_PURPOSES: &[KeyPurpose] = &[KeyPurpose::DocumentSigning];
 const AUTHORITY_INFO_ACCESS: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
 pub(crate) const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 
+/// How many authorities may follow a root: another root that it certified, and one that issues.
+pub(crate) const ROOT_PATH: u8 = 2;
+/// How many may follow a root that another one certified.
+pub(crate) const CROSS_PATH: u8 = 1;
+
 /// Characters of an organization or a common name (RFC 5280, appendix A.1).
 pub(crate) const NAME_LENGTH: usize = 64;
 
@@ -58,10 +63,30 @@ pub(crate) fn root(
     serial: &Serial,
     validity: &Validity,
 ) -> Result<CertificateParams, Error> {
+    root_followed_by(ROOT_PATH, trust_domain, key, serial, validity)
+}
+
+/// A root's key, certified by another root: under the name that it has in its own certificate.
+pub(crate) fn cross(
+    trust_domain: &TrustDomain,
+    key: &PublicKey,
+    serial: &Serial,
+    validity: &Validity,
+) -> Result<CertificateParams, Error> {
+    root_followed_by(CROSS_PATH, trust_domain, key, serial, validity)
+}
+
+fn root_followed_by(
+    path_length: u8,
+    trust_domain: &TrustDomain,
+    key: &PublicKey,
+    serial: &Serial,
+    validity: &Validity,
+) -> Result<CertificateParams, Error> {
     let uri = authority_uri(trust_domain);
     let subject = authority_name(trust_domain, "root", key);
     let mut parameters = base(subject, &uri, serial, validity)?;
-    make_authority(&mut parameters, 1);
+    make_authority(&mut parameters, path_length);
     Ok(parameters)
 }
 

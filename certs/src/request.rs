@@ -7,12 +7,12 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 use x509_cert::request::{CertReq, ExtensionReq};
 
+use crate::public_key::ECDSA_WITH_SHA256;
 use crate::{Error, PublicKey, SigningKey};
 
 /// Bytes that a certificate request may have at most.
 const MAX_REQUEST_SIZE: usize = 8 * 1024;
 
-const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 

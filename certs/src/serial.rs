@@ -67,6 +67,15 @@ impl Serial {
         }
     }
 
+    /// The contents of the INTEGER that it is in DER.
+    pub(crate) fn to_integer(self) -> Vec<u8> {
+        let significant = self.significant();
+        let is_negative = significant.first().is_some_and(|first| first & 0x80 != 0);
+        // A zero in front keeps it positive.
+        let padding: &[u8] = if is_negative { &[0] } else { &[] };
+        [padding, significant].concat()
+    }
+
     fn significant(&self) -> &[u8] {
         let start = self
             .0

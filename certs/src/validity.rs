@@ -22,6 +22,9 @@ impl Validities {
     pub const BACKDATE: Duration = Duration::from_secs(10 * 60);
     /// The root certificate: 10 years.
     pub const ROOT: Duration = Duration::from_secs(3653 * DAY);
+    /// What one root says of another, as long as its list: whoever steals a root's key that has had its
+    /// day is believed no longer for the other's sake.
+    pub const CROSS: Duration = Self::ROOT_CRL;
     /// An issuing authority's certificate: 5 years.
     pub(crate) const ISSUER: Duration = Duration::from_secs(1826 * DAY);
     /// The root's revocation list: 13 months, since the root key is seldom at hand.

@@ -88,12 +88,16 @@ impl Authority {
         self.signing.issuers.current().certificate_of(signer)
     }
 
-    /// The roots' certificates and those of the issuing authorities whose certificates may count.
+    /// The roots' certificates and those of the issuing authorities whose certificates may count. What the roots say
+    /// of each other comes first: `openssl` goes by the first that has the name and key which it looks for, unless it
+    /// trusts another.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
         let issuers = self.signing.issuers.current();
         let named = self.named_certificates().into_iter();
         let counts = named.filter(|(signer, _)| !issuers.is_withdrawn(*signer));
-        counts.map(|(_, certificate)| certificate).collect()
+        let counts = counts.map(|(_, certificate)| certificate);
+        let crosses = issuers.crosses(self.now()).into_iter();
+        crosses.chain(counts).collect()
     }
 
     /// Whether this authority counts no more.

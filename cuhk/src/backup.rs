@@ -110,7 +110,8 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
     let database = workshop.dir().join(path::DATABASE);
     // The database first: the log may have more than it says, never less.
     snapshot(&home.path(path::DATABASE), &database)?;
-    let (sources, left_out) = source::collect(home, database.clone())?;
+    let log = source::log_of_one_moment(home, workshop.dir())?;
+    let (sources, left_out) = source::collect(home, database.clone(), log)?;
     manifest::require_room(sources.len())?;
 
     let draft = workshop.dir().join("archive");

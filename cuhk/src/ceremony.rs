@@ -4,6 +4,7 @@
 //! key is, the root signs it where the root is, and the answer is taken in where the request was
 //! made. `cuhk keys rotate` does all three at one place.
 
+mod cross;
 mod import;
 mod in_force;
 mod request;

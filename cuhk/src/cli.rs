@@ -114,7 +114,7 @@ enum Command {
     Backup(backup::Backup),
     /// Make a new home from a backup
     Restore(backup::Restore),
-    /// Remove codes and certificates that ended long ago
+    /// Remove codes and certificates that ended long ago, and the names of those who left then
     Prune(prune::Arguments),
     /// Shell completions and man pages, for packagers
     #[command(

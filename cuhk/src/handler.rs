@@ -14,6 +14,7 @@ use scb_protocol::{
     AuthorityChannel, Code, EnrolmentCode, Fact, Question, Refusal, Reply as _, Step, StepEvent,
 };
 use scb_transport::{Connection, Limits, Shutdown, telemetry};
+use tokio::time::timeout;
 
 use crate::Error;
 use crate::authority::{Authority, Enrolled};
@@ -327,15 +328,20 @@ impl Handler {
             .iter()
             .map(|crl| crl.der().len() as u64)
             .collect();
-        let epoch = publication.epoch;
-        self.reply(Step::Zero, &Reply::Crls { epoch, sizes })
-            .await?;
-        for crl in &publication.lists {
-            self.connection
-                .send_chunk(Publication::bytes_of(crl))
+        let (epoch, limit) = (publication.epoch, self.limits.content);
+        let sending = async {
+            self.reply(Step::Zero, &Reply::Crls { epoch, sizes })
                 .await?;
-        }
-        Ok(())
+            for crl in &publication.lists {
+                self.connection
+                    .send_chunk(Publication::bytes_of(crl))
+                    .await?;
+            }
+            Ok(())
+        };
+        timeout(limit, sending)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::new(Code::Timeout, Step::Zero)))
     }
 
     /// Of the log; asked every second or so by a witness: too often for a log line each.

@@ -175,11 +175,11 @@ fn sign(
         let Issuing { signer, issuer } = &**issuing;
         let listed = revoked.listed_by(issuer, since);
         let number = records.lists().next_number(*signer, now)?;
-        let times = (
+        let (from, until) = (
             earlier(now, Validities::BACKDATE),
             later(now, Validities::CRL),
         );
-        let crl = issuer.sign_crl(number, times.0, times.1, &listed)?;
+        let crl = issuer.sign_crl(number, from, until, &listed)?;
         lists.push((Arc::clone(issuing), crl));
     }
     Ok(Signed {

@@ -34,7 +34,8 @@ pub(crate) fn open_roots(
     Ok(roots)
 }
 
-/// The revocation lists of these roots and the trust bundle, signed and stored.
+/// The revocation lists of these roots and the trust bundle, signed and stored; and what two of them say of each other
+/// where that is not there or will soon end.
 ///
 /// # Errors
 ///
@@ -45,7 +46,7 @@ pub(crate) fn sign_lists(
     roots: &[Root],
     now: UnixTime,
 ) -> Result<(), Error> {
-    let request = request_root(home, store, false, now)?;
+    let request = request_root(home, store, false, now)?.with_missing_crosses(home, roots, now)?;
     let answer = sign_root(&request, roots, None, now)?;
     import_root(home, store, &answer, now).map(drop)
 }

@@ -288,13 +288,10 @@ async fn server_tls(
     let identity = signing.faults.identity(&current.tls, signing, clock.now());
     let (OwnIdentity { chain, key }, root) = identity.await?;
     let trust = Arc::clone(&current.trust);
-    Ok(ServerTls::new(
-        (chain, key),
-        &root,
-        trust,
-        ClientAuth::Optional,
-        Arc::clone(clock),
-    )?)
+    let crosses = signing.issuers.current().crosses_of(&root, clock.now());
+    let optional = ClientAuth::Optional;
+    let tls = ServerTls::new((chain, key), &root, trust, optional, Arc::clone(clock))?;
+    Ok(tls.with_cross_certificates(&crosses))
 }
 
 fn warn(current: &Current, signing: &Signing, now: UnixTime) {

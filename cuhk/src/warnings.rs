@@ -31,7 +31,6 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
         // Under it nothing else is worth mending.
         return vec![sentence("the root", ended, [ROOT_ENDED; 2], now)];
     }
-    let new = ["no later certificate can be issued; run `cuhk keys rotate`"; 2];
     let list = root_lists.iter().map(Crl::next_update).min();
     let ends = [
         (
@@ -50,12 +49,12 @@ pub(crate) fn ending_soon(issuers: &Issuers, root_lists: &[Crl], now: UnixTime) 
         (
             "the issuing authority `students`",
             Some(issuers.students.issuer.certificate().not_after()),
-            new,
+            ["no later certificate can be issued; run `cuhk keys rotate students`"; 2],
         ),
         (
             "the issuing authority `services`",
             Some(issuers.services.issuer.certificate().not_after()),
-            new,
+            ["no later certificate can be issued; run `cuhk keys rotate services`"; 2],
         ),
     ];
     let soon = ends
@@ -136,7 +135,7 @@ mod tests {
         let list = root.sign_crl(2, now, end, &[]).unwrap();
         let told = ending_soon(&issuers, &[list], late).join("\n");
         assert!(told.contains("`students`"), "{told}");
-        assert!(told.contains("`cuhk keys rotate`"), "{told}");
+        assert!(told.contains("`cuhk keys rotate students`"), "{told}");
         assert!(!told.contains("revocation list"), "{told}");
 
         let over = later(root.certificate().not_after(), DAY);

@@ -165,7 +165,11 @@ fn group_or_everybody(prepared: &Prepared, ids: &[StudentId]) -> Result<Group, E
 
 /// The steps themselves are only of interest to whoever wants them explained.
 fn quiet<'a>(common: &Common, show: &'a mut Show) -> impl FnMut(&Event) + 'a {
-    let explained = common.explain.wanted().is_some();
+    quiet_unless(common.explain.wanted().is_some(), show)
+}
+
+/// As [`quiet`], where it is known whether they are explained.
+fn quiet_unless(explained: bool, show: &mut Show) -> impl FnMut(&Event) + '_ {
     move |event| {
         if explained || event.step_event().is_none() {
             show.event(event);

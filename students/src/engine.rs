@@ -14,6 +14,7 @@ mod facts;
 mod finality;
 mod hand_in;
 mod issued;
+mod keeping;
 mod lateness;
 mod links;
 mod loss;
@@ -146,10 +147,10 @@ impl Engine {
         address: Option<String>,
         root: Option<Fingerprint>,
     ) -> Result<(), Error> {
+        let _lock = self.lock()?;
         let before = self.setup.acquaintance();
         let (setup, clock) = (&mut self.setup, &self.clock);
         let met = setup.propose_cuhk(address, root).and_then(|()| {
-            let _lock = setup.home.lock()?;
             self.runtime.block_on(async {
                 let connection = links::cuhk(setup, clock, None, Step::One).await?;
                 connection.close().await;
@@ -169,13 +170,11 @@ impl Engine {
     ///
     /// Who is not there or is somebody else.
     pub(crate) fn meet_blackboard(&mut self, address: String) -> Result<(), Error> {
+        let _lock = self.lock()?;
         let before = self.setup.acquaintance();
         self.setup.propose_blackboard(address);
-        let (setup, clock) = (&mut self.setup, &self.clock);
-        let met = setup
-            .home
-            .lock()
-            .and_then(|_lock| self.runtime.block_on(links::meet_blackboard(setup, clock)));
+        let meeting = links::meet_blackboard(&mut self.setup, &self.clock);
+        let met = self.runtime.block_on(meeting);
         if met.is_err() {
             self.setup.restore(before);
         }

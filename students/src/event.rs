@@ -109,6 +109,13 @@ pub enum Event {
         /// Where the receipt is.
         receipt: PathBuf,
     },
+    /// Step 6: a receipt that came lacks something that one of the same entry has: both are kept.
+    KeptBeside {
+        /// Where the one is that was there before.
+        before: PathBuf,
+        /// Where the one is that came.
+        now: PathBuf,
+    },
     /// Step 6: what Blackboard has signed of an assignment's rules contradicts what it had signed before;
     /// both are kept.
     RulesContradicted {
@@ -175,6 +182,7 @@ impl Event {
             | Self::NotRenewed { .. }
             | Self::RejectionKept { .. }
             | Self::CommitmentBroken { .. }
+            | Self::KeptBeside { .. }
             | Self::RulesContradicted { .. }
             | Self::GivenUp { .. }
             | Self::ProposedAnew { .. }

@@ -245,10 +245,7 @@ pub fn is_on_its_way(path: &Path) -> bool {
 ///
 /// [`Error::PendingDamaged`], [`Error::Cli`].
 pub fn list(home: &StudentHome) -> Result<Vec<Statement>, Error> {
-    let dir = home.pending_dir();
-    let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
-    let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
-    paths.map(|path| statement_in(&path)).collect()
+    kept(home)?.map(|path| statement_in(&path)).collect()
 }
 
 /// Those of them whose files another `student` sends now.
@@ -257,10 +254,7 @@ pub fn list(home: &StudentHome) -> Result<Vec<Statement>, Error> {
 ///
 /// [`Error::PendingDamaged`], [`Error::Cli`].
 pub fn on_their_way(home: &StudentHome) -> Result<Vec<Statement>, Error> {
-    let dir = home.pending_dir();
-    let paths = entries(&dir)?.into_iter().map(|name| dir.join(name));
-    let paths = paths.filter(|path| path.extension() == Some("json".as_ref()));
-    let claimed = paths.filter(|path| is_on_its_way(path));
+    let claimed = kept(home)?.filter(|path| is_on_its_way(path));
     claimed.map(|path| statement_in(&path)).collect()
 }
 
@@ -288,16 +282,20 @@ fn remove_all(
     home: &StudentHome,
     is_meant: impl Fn(&Path, &Statement) -> bool,
 ) -> Result<(), Error> {
-    let dir = home.pending_dir();
-    for name in entries(&dir)? {
-        let path = dir.join(name);
-        let is_pending = path.extension() == Some("json".as_ref());
-        if is_pending && is_meant(&path, &statement_in(&path)?) {
+    for path in kept(home)? {
+        if is_meant(&path, &statement_in(&path)?) {
             std::fs::remove_file(&path).map_err(Error::file("remove", &path))?;
-            sync_dir(&dir)?;
+            sync_dir(&home.pending_dir())?;
         }
     }
     Ok(())
+}
+
+/// The files of what waits.
+fn kept(home: &StudentHome) -> Result<impl Iterator<Item = PathBuf> + use<>, Error> {
+    let dir = home.pending_dir();
+    let paths = entries(&dir)?.into_iter().map(move |name| dir.join(name));
+    Ok(paths.filter(|path| path.extension() == Some("json".as_ref())))
 }
 
 fn statement_in(path: &Path) -> Result<Statement, Error> {

@@ -30,46 +30,46 @@ const RULES: &str = "rules";
 ///
 /// [`Error::Cli`].
 pub(crate) fn save(dir: &Path, number: SubmissionNumber, zip: &[u8]) -> Result<PathBuf, Error> {
+    let second = format!("{number}-{}.zip", part_of_hash(zip));
+    Ok(save_as(dir, &[format!("{number}.zip"), second], zip)?.0)
+}
+
+/// Keeps a verified receipt beside the one of that number which has something that it lacks, under a name that
+/// says so: `S-000001-with-less-5f2b6c0e….zip`. Answers whether it is new.
+///
+/// # Errors
+///
+/// [`Error::Cli`].
+pub(crate) fn save_beside(
+    dir: &Path,
+    number: SubmissionNumber,
+    zip: &[u8],
+) -> Result<(PathBuf, bool), Error> {
+    let name = format!("{number}-with-less-{}.zip", part_of_hash(zip));
+    save_as(dir, &[name], zip)
+}
+
+fn part_of_hash(zip: &[u8]) -> String {
+    Fingerprint::of(zip).to_string()[..16].to_owned()
+}
+
+/// Under the first of these names that nothing else has, and whether it is new.
+fn save_as(dir: &Path, names: &[String], zip: &[u8]) -> Result<(PathBuf, bool), Error> {
     ensure_dir(dir)?;
-    let hash = Fingerprint::of(zip).to_string();
-    for name in [
-        format!("{number}.zip"),
-        format!("{number}-{}.zip", &hash[..16]),
-    ] {
+    for name in names {
         let path = dir.join(name);
         if !path.exists() {
             write_atomic(&path, zip, 0o644)?;
-            return Ok(path);
+            return Ok((path, true));
         }
         if read(&path)? == zip {
-            return Ok(path);
+            return Ok((path, false));
         }
     }
     // Two receipts that share number and 64 bits of SHA-256 are the same or made to collide.
     Err(Error::file("keep a second receipt in", dir)(
         std::io::ErrorKind::AlreadyExists.into(),
     ))
-}
-
-/// As [`save`], but in the place of the same receipt that was pending, if `is_it` says so.
-///
-/// # Errors
-///
-/// [`Error::Cli`].
-pub fn keep(
-    dir: &Path,
-    number: SubmissionNumber,
-    zip: &[u8],
-    is_it: impl Fn(&[u8]) -> bool,
-) -> Result<PathBuf, Error> {
-    for path in list(dir)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(&number.to_string()) && is_it(&read(&path)?) {
-            complete(&path, zip)?;
-            return Ok(path);
-        }
-    }
-    save(dir, number, zip)
 }
 
 /// Puts a receipt that is complete in the place of the same one whose proof was still to come.
@@ -241,6 +241,20 @@ mod tests {
             (b"one".into(), b"two".into())
         );
         assert_eq!(list(dir.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn one_with_less_is_kept_beside_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = save(dir.path(), number(1), b"all of it").unwrap();
+        let (beside, is_new) = save_beside(dir.path(), number(1), b"less").unwrap();
+        assert!(is_new);
+        let name = beside.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("S-000001-with-less-"), "{name}");
+        let again = save_beside(dir.path(), number(1), b"less").unwrap();
+        assert_eq!(again, (beside.clone(), false));
+        assert_eq!(read(&first).unwrap(), b"all of it");
+        assert_eq!(list(dir.path()).unwrap(), [beside, first]);
     }
 
     #[test]

@@ -88,6 +88,10 @@ impl Show {
                 let paths = [commitment, receipt].map(|path| printable(&path.to_string_lossy()));
                 self.line(Step::Six, &self.words.contradicts(&paths));
             }
+            Event::KeptBeside { before, now } => {
+                let paths = [before, now].map(|path| printable(&path.to_string_lossy()));
+                self.line(Step::Six, &self.words.kept_beside(&paths));
+            }
             Event::RulesContradicted { before, now } => {
                 let paths = [before, now].map(|path| printable(&path.to_string_lossy()));
                 self.line(Step::Six, &self.words.rules_contradicted(&paths));

@@ -10,12 +10,14 @@ mod judge;
 mod monitored;
 mod pythons;
 mod server;
+mod small_disk;
 
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,9 +28,13 @@ pub use judge::{judge, python, python_with, refuses_altered, script};
 pub use monitored::{get, monitor, wait_for};
 pub use pythons::pythons;
 pub use server::Server;
+pub use small_disk::{can_mount, on_small_disk};
 
 /// The sample IDs of a sandbox.
 pub const SAMPLE: &str = "1155000001,1155000002,1155000003";
+
+/// How long a receipt may stay pending while CUHK is there.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sandbox with both servers running.
 pub struct Campus {
@@ -155,6 +161,16 @@ impl Campus {
     pub fn submissions(&self) -> Vec<Value> {
         let listed = self.administer_blackboard(&["submissions", "list", "--json"]);
         listed.succeeded().json().as_array().unwrap().clone()
+    }
+}
+
+/// Asks with `student`, on whichever machine, until this receipt has CUHK's cosignature.
+#[track_caller]
+pub fn until_complete(student: impl Fn(&[&str]) -> Ran, receipt: &str) {
+    let began = Instant::now();
+    while student(&["verify", receipt, "--json"]).succeeded().json()["pending"] == true {
+        assert!(began.elapsed() < PATIENCE, "{receipt} is pending");
+        student(&["receipts"]).succeeded();
     }
 }
 

@@ -261,6 +261,36 @@ impl Class {
         }
     }
 
+    /// The same by a client that checks no name, for a file of whatever name.
+    pub fn work_named(&self, members: &[Member], name: &str) -> Work {
+        let work = self.work(members, name.as_bytes());
+        let statement = String::from_utf8(work.statement).unwrap();
+        assert_eq!(statement.matches("\"report.txt\"").count(), 1);
+        let name = serde_json::Value::from(name).to_string();
+        let statement = statement.replace("\"report.txt\"", &name).into_bytes();
+        Work {
+            signatures: sign(&statement, members, SystemClock.now()).unwrap(),
+            statement,
+            ..work
+        }
+    }
+
+    /// What Blackboard answers to a statement, well signed and authenticated, that nobody has looked at here.
+    pub async fn answer_to(
+        &self,
+        members: &[Member],
+        work: &Work,
+    ) -> Result<blackboard::Reply, Refusal> {
+        let (mut connection, session) = self.open_session(&self.blackboard, members).await?;
+        let request = blackboard::Request::Submit {
+            mac: session.statement_mac(&work.statement),
+            statement: String::from_utf8(work.statement.clone()).unwrap(),
+            signatures: Der::new(work.signatures.clone()),
+        };
+        connection.send(&request).await?;
+        reply(&mut connection).await
+    }
+
     fn statement(&self, members: &[Member], report: &[u8], submission: SubmissionId) -> Vec<u8> {
         let file = FileEntry {
             name: "report.txt".parse().unwrap(),

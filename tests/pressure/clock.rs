@@ -12,7 +12,7 @@ use crate::fsync::shim;
 use crate::ledger::Ledger;
 
 /// Whoever asks for the time is told one that is as many seconds later as the file `CLOCK_AHEAD` says.
-const SHIM: &str = r#"
+pub(crate) const AHEAD: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 #[test]
 fn under_a_clock_that_is_not_cuhks_nothing_is_taken_and_everybody_is_told_why() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(shim) = shim(dir.path(), SHIM) else {
+    let Some(shim) = shim(dir.path(), AHEAD) else {
         return;
     };
     let clock = dir.path().join("ahead");
@@ -96,7 +96,7 @@ struct Office {
 impl Office {
     fn new() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let shim = shim(dir.path(), SHIM)?;
+        let shim = shim(dir.path(), AHEAD)?;
         let office = Self { dir, shim };
         office.is_ahead(0);
         for file in ["issuers.pass", "root.pass"] {
@@ -218,4 +218,129 @@ fn a_clock_that_is_ahead_at_each_start_is_doubted_each_time_and_one_word_is_enou
         refused.stderr.contains("error[clock_ahead]"),
         "{refused:#?}"
     );
+}
+
+impl Office {
+    /// A student's certificate, from the code on the sheet.
+    fn enrol(&self, server: &Server, sid: &str) {
+        let mut student = program("student");
+        student.current_dir(self.dir.path());
+        let line = format!(
+            "--home student --cuhk {} --ca home/ca.pem enrol --ids {sid} --codes codes.csv",
+            server.address()
+        );
+        Ran::of(student.args(line.split(' '))).succeeded();
+    }
+
+    /// Whose certificates are still known, as what.
+    fn certified(&self) -> Vec<String> {
+        let listed = self.types("certs list --json").succeeded().json();
+        let rows = listed.as_array().unwrap().iter();
+        let mut all: Vec<_> = rows
+            .map(|row| format!("{} {}", row["subject"], row["profile"]).replace('"', ""))
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// How many codes and certificates are said to go, by a rehearsal and by the deed alike.
+    fn prunes(&self, codes: u32, certificates: usize) {
+        let known = (self.codes(), self.certified().len());
+        for (line, left) in [
+            ("--clock-is-right prune --dry-run --json", known),
+            (
+                "--clock-is-right prune --json",
+                (known.0 - codes, known.1 - certificates),
+            ),
+        ] {
+            let told = self.types(line).succeeded().json();
+            assert_eq!(told["codes"], codes, "{line}: {told:#}");
+            assert_eq!(told["certificates"], certificates, "{line}: {told:#}");
+            assert_eq!((self.codes(), self.certified().len()), left, "{line}");
+        }
+        let again = self.types("prune").succeeded().stdout;
+        let nothing = "removed 0 codes and 0 certificates that ended before";
+        assert!(again.contains(nothing), "{again}");
+    }
+}
+
+/// What is kept for 400 days after its end; and, for ever, that a key was compromised and with which keys
+/// tokens were signed.
+#[test]
+fn codes_and_certificates_go_that_ended_long_ago_and_are_counted() {
+    let Some(office) = Office::new() else { return };
+    let serve = "serve --listen 127.0.0.1:0 --passphrase-file issuers.pass";
+    let server = Server::start_command(&mut office.command(Path::new("home"), serve));
+    for sid in ["1155000001", "1155000002"] {
+        office.enrol(&server, sid);
+    }
+    let lost = "revoke 1155000002 --reason key_compromise --yes";
+    office.types(lost).succeeded();
+    office.types("code issue 1155000001 --replace").succeeded();
+    drop(server);
+    let signer = "service/cuhk token_signer";
+    let own = "service/cuhk service";
+    let all = ["1155000001 student", "1155000002 student", own, signer];
+    assert_eq!(office.certified(), all);
+    assert_eq!(office.codes(), 3);
+
+    // Codes end after 14 days, students' certificates after 30, services' after 90.
+    office.is_ahead(410);
+    office.prunes(0, 0);
+    office.is_ahead(420);
+    office.prunes(3, 0);
+    office.is_ahead(435);
+    office.prunes(0, 1);
+    assert_eq!(office.certified(), all[1..]);
+    office.is_ahead(495);
+    office.prunes(0, 1);
+    assert_eq!(office.certified(), ["1155000002 student", signer]);
+    office.is_ahead(3000);
+    office.prunes(0, 0);
+}
+
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+#[test]
+fn a_student_whose_clock_is_off_by_a_day_is_told_so_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(shim) = shim(dir.path(), AHEAD) else {
+        return;
+    };
+    let clock = dir.path().join("ahead");
+    let campus = Campus::sandbox();
+    let mut ledger = Ledger::default();
+    ledger.note(&submit_with(&campus, "before", &[]).succeeded());
+    let report = campus.outside().join("report.txt");
+    fs::write(&report, "amid").unwrap();
+    let home = campus.path().join("student");
+    let pending = || fs::read_dir(home.join("pending")).map_or(0, Iterator::count);
+    let by = |seconds: i64, words: &[&str]| {
+        fs::write(&clock, seconds.to_string()).unwrap();
+        let mut command = program("student");
+        command.arg("--sandbox").arg(campus.path()).args(words);
+        Ran::of(command.env("LD_PRELOAD", &shim).env("CLOCK_AHEAD", &clock))
+    };
+    let submit = ["submit", "--json", report.to_str().unwrap()];
+    for (seconds, told) in [
+        (DAY, "ahead of the server's"),
+        (-DAY, "behind the server's"),
+    ] {
+        let error = by(seconds, &submit).refused(5, "clock_off");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("this machine's clock is "), "{message}");
+        assert!(message.contains(told), "{message}");
+        let remedy = error["remedy"].as_str().unwrap();
+        assert!(remedy.contains("time zone"), "{remedy}");
+        let chinese = by(seconds, &[&submit[..], &["--lang", "zh-Hant"]].concat());
+        chinese.refused(5, "clock_off");
+        // Nothing was signed with such a time, and nothing that was kept has gone.
+        assert_eq!(pending(), 0, "{seconds}");
+        ledger.is_all_of(&campus);
+        let kept = by(seconds, &["receipts", "--json"]).succeeded().json();
+        assert_eq!(kept["receipts"][0]["verified"], true, "{kept:#}");
+    }
+    ledger.note(&by(0, &submit).succeeded());
+    ledger.is_all_of(&campus);
 }

@@ -4,47 +4,13 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, Server, judge, monitor, program, serve_at, shell, wait_for};
+use crate::campus::{
+    Campus, Ran, Server, can_mount, judge, monitor, on_small_disk, program, serve_at, shell,
+    wait_for,
+};
 use crate::ledger::{Ledger, one_certificate_each};
-
-/// Puts a small file system with a copy of what is in `$1` over it, which only this process
-/// and its children see.
-const MOVE: &str = r#"
-set -e
-hold=$(mktemp -d)
-mount -t tmpfs -o size="$2",mode=700 none "$hold"
-cp -a "$1/." "$hold"
-mount --bind "$hold" "$1"
-umount "$hold"
-rmdir "$hold"
-shift 2
-exec "$@""#;
-
-/// Runs `program` with `dir` on a small disk of its own.
-pub(crate) fn on_small_disk(dir: &Path, size: &str, program: &Command) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", MOVE, "sh"]);
-    command.arg(dir).arg(size).arg(program.get_program());
-    command.args(program.get_args());
-    command
-}
-
-/// Whether a user may mount a file system for one process. Without that there is no small
-/// disk to fill; on a machine that checks changes there must be one.
-pub(crate) fn can_mount() -> bool {
-    let dir = tempfile::tempdir().unwrap();
-    let mut attempt = on_small_disk(dir.path(), "64k", &Command::new("true"));
-    if attempt.output().is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let ci = std::env::var("CI");
-    assert_ne!(ci.as_deref(), Ok("true"), "no user namespaces, but CI=true");
-    println!("skipped: no user namespaces to mount a small disk in");
-    false
-}
 
 /// Stops a server and starts it again with its home on a disk of `size`.
 fn move_to_small_disk(sandbox: &Path, name: &str, size: &str, server: &mut Server) -> PathBuf {

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, copy, program, serve_at, version};
-use crate::disk::can_mount;
+use crate::campus::{Campus, Ran, SAMPLE, Server, can_mount, copy, program, serve_at, version};
 use crate::ledger::one_certificate_each;
 
 #[test]

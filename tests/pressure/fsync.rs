@@ -9,8 +9,9 @@ use crate::campus::{Campus, Server, program, serve_at};
 use crate::disk::{submit, submit_with};
 use crate::ledger::Ledger;
 
-/// Fails every fsync of a file whose path contains `FAULT_PATH` while `FAULT_TRIGGER` exists.
-const SHIM: &str = r#"
+/// The beginning of a shim that does its harm to every file whose path contains `FAULT_PATH` while `FAULT_TRIGGER`
+/// exists.
+pub(crate) const MEANT: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,18 +19,25 @@ const SHIM: &str = r#"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-static int fails(int fd) {
+static int is_meant(int fd) {
     char link[64], path[4096];
     if (access(getenv("FAULT_TRIGGER"), F_OK)) return 0;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     if (n < 0) return 0;
     path[n] = 0;
-    if (!strstr(path, getenv("FAULT_PATH"))) return 0;
+    return strstr(path, getenv("FAULT_PATH")) != NULL;
+}
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+"#;
+
+/// Fails every fsync of these.
+const SHIM: &str = r#"
+static int fails(int fd) {
+    if (!is_meant(fd)) return 0;
     errno = EIO;
     return 1;
 }
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 int fsync(int fd) { return fails(fd) ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return fails(fd) ? -1 : REAL(fdatasync)(fd); }
 "#;
@@ -57,7 +65,7 @@ pub(crate) fn shim(dir: &Path, text: &str) -> Option<PathBuf> {
 #[test]
 fn a_failing_fsync_ends_blackboard_and_the_same_command_finishes_later() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(shim) = shim(dir.path(), SHIM) else {
+    let Some(shim) = shim(dir.path(), &[MEANT, SHIM].concat()) else {
         return;
     };
     let mut campus = Campus::sandbox();

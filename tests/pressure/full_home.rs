@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::campus::{Campus, Ran, SAMPLE, program};
-use crate::disk::{can_mount, on_small_disk};
+use crate::campus::{Campus, Ran, SAMPLE, can_mount, on_small_disk, program};
 
 /// Fills the disk of `$0`, then goes on with the rest.
 const FILL: &str = "cat /dev/zero > \"$0/filler\" 2> /dev/null; exec \"$@\"";

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::campus::{Server, program};
+use crate::campus::{Ran, Server, program};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
@@ -75,4 +76,38 @@ pub fn count(variable: &str, default: usize) -> usize {
             .unwrap_or_else(|_| panic!("{variable}={text} is not a count")),
         Err(_) => default,
     }
+}
+
+/// The most memory that a running process has had at once, in KiB (proc(5), `VmHWM`); nothing of one
+/// that has ended.
+pub fn most_memory(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Runs a command to its end; how it ended, and the most memory that it had, in KiB.
+pub fn measured(command: &mut Command) -> (Ran, u64) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        most = most.max(most_memory(child.id()).unwrap_or(0));
+        sleep(LOOK);
+    }
+    (child.wait_with_output().unwrap().into(), most)
+}
+
+/// All files below a folder, in order.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    files
 }

@@ -34,6 +34,8 @@ pub enum Fault {
     Stall(Way, usize),
     /// After so many bytes up, a byte at a time, with this pause before each.
     Slow(usize, Duration),
+    /// No more than so many bytes up at a time, with this pause before each.
+    Paced(usize, Duration),
 }
 
 /// Bytes that went each way over one connection.
@@ -152,6 +154,7 @@ async fn pass(
             Fault::Stall(stalled, at) if stalled == way => (at - gone, None),
             Fault::Slow(after, pause) if way == Way::Up && gone >= after => (1, Some(pause)),
             Fault::Slow(after, _) if way == Way::Up => (after - gone, None),
+            Fault::Paced(most, pause) if way == Way::Up => (most, Some(pause)),
             _ => (buffer.len(), None),
         };
         if most == 0 {

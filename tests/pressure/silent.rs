@@ -1,6 +1,6 @@
 //! Thousands who say nothing, or are cut off in their first words, and come again: what they took is given back.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,13 +56,23 @@ async fn crowds_that_say_nothing_or_are_cut_leave_neither_memory_nor_descriptors
             .collect();
         let full = servers().map(resident);
         for (server, (_, empty)) in servers().into_iter().zip(before) {
-            assert!(
-                descriptors(server) >= idle,
-                "{} are open",
-                descriptors(server)
-            );
             let each = resident(server).saturating_sub(empty) / (2 * idle as u64);
             assert!(each < EACH, "round {round}: {each} KiB for each");
+        }
+        // Who does not come to an end of his first words is sent away, though he keeps his end open; who is in
+        // stays, and says nothing.
+        until("those who were cut are sent away", SOON, || {
+            torn.iter().all(is_sent_away)
+        });
+        for (server, (files, _)) in servers().into_iter().zip(before) {
+            until("of these nothing stays open", SOON, || {
+                descriptors(server) <= files + idle + SOME
+            });
+            let open = descriptors(server);
+            assert!(
+                open + SOME >= files + idle,
+                "round {round}: {open} are open, {files} before {idle} came"
+            );
         }
         drop((crowd, torn));
         for (server, (files, _)) in servers().into_iter().zip(before) {
@@ -83,4 +93,11 @@ async fn crowds_that_say_nothing_or_are_cut_leave_neither_memory_nor_descriptors
         }
     }
     class.enrol(class.next(1)).await.unwrap();
+}
+
+/// Whether the server has ended this connection, by a word or without.
+fn is_sent_away(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let met = stream.peek(&mut [0]);
+    !met.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }

@@ -15,7 +15,7 @@ const SIZE: u64 = 96 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A group that has a certificate, and a report that takes its time.
-fn campus() -> (Campus, String) {
+pub(crate) fn campus() -> (Campus, String) {
     let campus = Campus::sandbox();
     campus.student(&["enrol", "--ids", SAMPLE]).succeeded();
     let report = campus.outside().join("large.bin");
@@ -37,7 +37,7 @@ fn kept(campus: &Campus) -> Vec<PathBuf> {
 }
 
 /// Hands in until the acknowledgement is there, and is killed then. Where it is.
-fn killed(campus: &Campus, report: &str) -> PathBuf {
+pub(crate) fn killed(campus: &Campus, report: &str) -> PathBuf {
     let mut command = program("student");
     command.arg("--sandbox").arg(campus.path());
     command.args(["submit", "--ids", SAMPLE, report]);

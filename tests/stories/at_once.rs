@@ -132,3 +132,65 @@ fn who_was_killed_amid_the_same_gets_the_same_receipt() {
     two.end_with_one([again, second], "S-000001");
     assert_eq!(two.campus.submissions().len(), 1);
 }
+
+#[test]
+fn two_members_with_different_work_in_the_same_second_are_two_versions_and_one_counts() {
+    let two = Two::new();
+    // Both begin at once; a busy machine may need more than one attempt.
+    let same_second = (1..=20).find_map(|attempt| {
+        let name = |machine| format!("report-{attempt}-{machine}.bin");
+        let started = [0, 1].map(|machine| {
+            let report = two.report(&name(machine), 2 * attempt + machine as u64);
+            two.start(machine, &report)
+        });
+        let told = started.map(told);
+        assert_ne!(told[0]["submission"], told[1]["submission"]);
+        (told[0]["committed_at"] == told[1]["committed_at"]).then_some(told)
+    });
+    let told = same_second.expect("none of 20 were committed in the same second");
+    let of = |field: &str| {
+        told.each_ref()
+            .map(|one| one[field].as_str().unwrap().to_owned())
+    };
+
+    // Each has the receipt of its own work, which the other's file does not fit.
+    let report = |place: usize| {
+        let name = told[place]["files"][0]["name"].as_str().unwrap();
+        two.campus.outside().join(name)
+    };
+    let mut recorded = Vec::new();
+    for (place, receipt) in of("receipt").iter().enumerate() {
+        let verify = |report: PathBuf| {
+            let words = ["verify", receipt, report.to_str().unwrap(), "--json"];
+            two.campus.student_elsewhere(&two.homes[place], &words)
+        };
+        let verified = verify(report(place)).succeeded().json();
+        let entry = verified["committed_index"].as_u64().unwrap();
+        recorded.push((entry, of("submission")[place].clone()));
+        assert_eq!(verify(report(1 - place)).exit, Some(3));
+    }
+
+    // Of the two the one that was recorded last counts, whichever was stored first, and for everybody who looks.
+    let (_, counting) = recorded.into_iter().max().unwrap();
+    let overview = "submissions overview --course SANDBOX --assignment lab --json";
+    let overview: Vec<_> = overview.split(' ').collect();
+    let seen = two
+        .campus
+        .administer_blackboard(&overview)
+        .succeeded()
+        .json();
+    for student in seen["students"].as_array().unwrap() {
+        assert_eq!(student["number"], counting.as_str(), "{seen:#}");
+    }
+    for home in &two.homes {
+        let history = ["history", "--ids", SAMPLE, "--json"];
+        let history = two.campus.student_elsewhere(home, &history);
+        let history = history.succeeded().json();
+        let versions = history["versions"].as_array().unwrap();
+        let counts = |one: &&Value| one["standings"][0]["counts"] == true;
+        let counts: Vec<_> = versions.iter().filter(counts).collect();
+        assert_eq!(counts.len(), 1, "{history:#}");
+        assert_eq!(counts[0]["submission"], counting.as_str());
+    }
+    two.campus.administer_blackboard(&["fsck"]).succeeded();
+}

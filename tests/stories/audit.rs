@@ -11,7 +11,10 @@ use crate::campus::{Campus, Ran, SAMPLE, Server, program, python, serve_at, vers
 const SID: &str = "1155000001";
 /// By then the witness has come back, also after it has seen something wrong.
 const PATIENCE: Duration = Duration::from_secs(90);
-const JUDGE: &str = include_str!("audit_judge.py");
+const JUDGE: &str = concat!(
+    include_str!("../campus/tiles.py"),
+    include_str!("audit_judge.py")
+);
 
 pub(crate) fn audit(campus: &Campus, more: &[&str]) -> Ran {
     campus.student(&[&["audit", "--ids", SID, "--json"], more].concat())
@@ -254,20 +257,43 @@ fn blackboard_s_cosignature_is_checked_and_shown() {
     assert!(shown.contains("ANOTHER KEY"), "{shown}");
 }
 
-/// Python reads the tiles, the checkpoint and the cosignature by their specifications.
+/// Python reads the tiles, the checkpoint and, where a witness was shown, its cosignature by their
+/// specifications.
 pub(crate) fn judged(log: &Path, shown: &Value) {
-    let Some(mut python) = python() else {
+    let Some(accepted) = outside(log, shown, "") else {
         return;
     };
+    assert_eq!(accepted.succeeded().stdout, "agreed\n");
+    if shown["witnesses"][0].is_null() {
+        return;
+    }
+    for (altered, part) in [
+        ("time", "InvalidSignature"),
+        ("signature", "InvalidSignature"),
+        ("tree", "InvalidSignature"),
+        ("key", "not by this key"),
+    ] {
+        let refused = outside(log, shown, altered).unwrap();
+        assert_eq!(refused.exit, Some(1), "{altered}: {refused:#?}");
+        assert!(refused.stderr.contains(part), "{altered}: {refused:#?}");
+    }
+}
+
+/// What the script says, of the cosignature with this altered.
+fn outside(log: &Path, shown: &Value, altered: &str) -> Option<Ran> {
+    let mut python = python()?;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let ran = Ran::of(
-        python
-            .args(["-c", JUDGE])
-            .arg(log)
-            .arg(text(&shown["checkpoint"]))
-            .arg(text(&shown["key"])),
-    );
-    assert_eq!(ran.succeeded().stdout, "agreed\n");
+    let judge = python.args(["-c", JUDGE]).arg(log);
+    judge.args([text(&shown["checkpoint"]), text(&shown["key"])]);
+    if let Some(witness) = shown["witnesses"].get(0) {
+        // What CUHK hands out of it, as it has recorded that.
+        let database = rusqlite::Connection::open(log.with_file_name("cuhk.db")).unwrap();
+        let latest = "SELECT checkpoint FROM witness WHERE service = 'blackboard'";
+        let cosigned = database.query_row(latest, [], |row| row.get(0));
+        let cosigned: String = cosigned.unwrap();
+        judge.args([text(&witness["key"]), cosigned, altered.to_owned()]);
+    }
+    Some(Ran::of(judge))
 }
 
 #[test]

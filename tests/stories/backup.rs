@@ -33,6 +33,23 @@ fn serials(home: &Path) -> BTreeSet<String> {
         .collect()
 }
 
+/// What `doctor` finds in a home that was just restored, but for what every restoration asks for.
+fn unexpected(home: &Path) -> Vec<String> {
+    let mut command = program("cuhk");
+    let looked = Ran::of(command.arg("--home").arg(home).args(["doctor", "--json"]));
+    let findings = looked.json().as_array().unwrap().clone();
+    assert!(findings.len() > 20, "{looked:#?}");
+    let wrong = findings.iter().filter(|one| one["outcome"] != "ok");
+    let to_be_signed = |one: &&serde_json::Value| {
+        let mend = one["mend"].as_str().unwrap_or_default();
+        one["check"] == "trust-bundle" && mend.contains("cuhk root sign-crl")
+    };
+    wrong
+        .filter(|one| !to_be_signed(one))
+        .map(ToString::to_string)
+        .collect()
+}
+
 fn enrol(campus: &Campus, sid: &str) -> Ran {
     campus.student(&["enrol", "--ids", sid])
 }
@@ -46,17 +63,26 @@ fn a_backup_made_while_students_enrol_is_whole_and_holds_no_secret_in_the_clear(
                 enrol(&campus, &format!("115500000{number}")).succeeded();
             }
         });
-        let files: Vec<PathBuf> = (0..5)
-            .map(|round| back_up(&campus, &format!("{round}.zip")))
+        let home = campus.path().join("cuhk");
+        let files: Vec<(PathBuf, BTreeSet<String>)> = (0..5)
+            .map(|round| {
+                let certified = serials(&home);
+                (back_up(&campus, &format!("{round}.zip")), certified)
+            })
             .collect();
         enrolling.join().unwrap();
         files
     });
-    for file in &files {
+    let after = serials(&campus.path().join("cuhk"));
+    for (file, certified) in &files {
         let mode = fs::metadata(file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let home = file.with_extension("home");
         restore(file, &home).succeeded();
+        let restored = serials(&home);
+        assert!(restored.is_superset(certified), "{restored:?}");
+        assert!(restored.is_subset(&after), "{restored:?}");
+        assert_eq!(unexpected(&home), [""; 0]);
         let bytes = fs::read(file).unwrap();
         for secret in ["BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY", "PRIVATE+KEY"] {
             let mut windows = bytes.windows(secret.len());
@@ -70,7 +96,7 @@ fn a_backup_made_while_students_enrol_is_whole_and_holds_no_secret_in_the_clear(
     if let Some(mut python) = python() {
         let script = "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); \
                       assert z.testzip() is None; print(z.namelist())";
-        let listed = Ran::of(python.args(["-c", script]).arg(&files[0])).succeeded();
+        let listed = Ran::of(python.args(["-c", script]).arg(&files[0].0)).succeeded();
         for name in ["'cuhk.db'", "'issuers/students/key.pem'", "'manifest.json'"] {
             assert!(listed.stdout.contains(name), "{listed:#?}");
         }
@@ -193,14 +219,7 @@ fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
         assert!(told.contains(word), "{told}");
     }
     assert!(serials(&home).is_subset(&before));
-    let mut serve = program("cuhk");
-    serve.arg("--home").arg(&home).arg("serve");
-    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
-    serve.arg(campus.path().join("cuhk.passphrase"));
-    serve
-        .arg("--ready-file")
-        .arg(campus.path().join("cuhk.addr"));
-    campus.cuhk = Server::start_command(&mut serve);
+    serve_in_its_place(&mut campus, &home);
 
     // Who was known then is known, who came later is not; both are told so. Blackboard may not
     // have noticed yet that CUHK is back.
@@ -218,6 +237,43 @@ fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
     // TLS, tokens and one student.
     assert_eq!(fresh.len(), 3);
     assert!(fresh.is_disjoint(&before));
+}
+
+/// A restored CUHK serves where the stopped one did.
+fn serve_in_its_place(campus: &mut Campus, home: &Path) {
+    let mut serve = program("cuhk");
+    serve.arg("--home").arg(home).arg("serve");
+    serve.args(["--listen", &campus.cuhk.address(), "--passphrase-file"]);
+    serve.arg(campus.path().join("cuhk.passphrase"));
+    serve
+        .arg("--ready-file")
+        .arg(campus.path().join("cuhk.addr"));
+    campus.cuhk = Server::start_command(&mut serve);
+}
+
+/// As in one that an earlier version made beside a server that was just appending: `head` was newer than the tiles.
+#[test]
+fn a_damaged_log_in_a_backup_is_put_aside_and_made_anew() {
+    let mut campus = Campus::sandbox();
+    enrol(&campus, "1155000001").succeeded();
+    campus.cuhk.stop();
+    fs::remove_dir_all(campus.path().join("cuhk/log/tile")).unwrap();
+    let file = back_up(&campus, "backup.zip");
+    let home = campus.outside().join("restored");
+    let told = restore(&file, &home).succeeded().stdout;
+    assert!(
+        told.contains("issuance log   DAMAGED in this backup"),
+        "{told}"
+    );
+    assert!(home.join("log.damaged/head").exists());
+    assert!(!home.join("log").exists());
+
+    serve_in_its_place(&mut campus, &home);
+    campus
+        .student(&["submit", "--ids", "1155000001", "--wait", "20"])
+        .succeeded();
+    let audited = campus.student(&["audit", "--ids", "1155000001", "--json"]);
+    audited.succeeded();
 }
 
 /// The serial numbers that a backup holds.

@@ -420,3 +420,44 @@ fn the_configuration_in_force_is_printed_and_a_flag_comes_first() {
     assert!(text.contains("\nmax_connections = 7\n"), "{text}");
     assert!(text.contains("\n# cuhk = "), "{text}");
 }
+
+/// Whoever edits the file needs no other page: what each option is stands over it.
+#[test]
+fn every_option_that_is_printed_has_a_comment_of_its_own_before_it() {
+    for (name, least) in [("cuhk", 20), ("blackboard", 25)] {
+        let text = configuration(name, Path::new("/none/such"), &["--print-config"]);
+        let lines: Vec<_> = text.lines().collect();
+        let (mut options, mut section) = (0, "");
+        for pair in lines.windows(2) {
+            let [before, line] = *pair else {
+                continue;
+            };
+            if line.starts_with('[') {
+                section = line;
+            }
+            let Some((option, _)) = line.trim_start_matches("# ").split_once(" = ") else {
+                continue;
+            };
+            // Words in a comment, or one of the values of an example.
+            if !option.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                continue;
+            }
+            options += 1;
+            let is_comment = before.starts_with("# ") && !before.contains(" = \"");
+            assert!(is_comment, "{name} {section} {option}: {before:?}");
+            let says = before.trim_start_matches("# ");
+            assert!(!says.is_empty(), "{name} {section} {option}");
+            let above = lines[..lines.iter().position(|at| *at == line).unwrap()].iter();
+            let about: Vec<_> = above
+                .rev()
+                .take_while(|line| line.starts_with("# "))
+                .collect();
+            assert!(
+                about.iter().any(|line| line.contains("Default: ")),
+                "{name} {section} {option} has no default: {about:?}"
+            );
+        }
+        assert!(options >= least, "{name}: {options} options\n{text}");
+        assert_eq!(section, "[limits]");
+    }
+}

@@ -13,6 +13,16 @@ fn lines() -> Vec<String> {
     lines_after("## With curl and openssl alone")
 }
 
+/// All lines of the README that are typed here.
+pub(crate) fn typed() -> Vec<String> {
+    [lines(), renewing()].concat()
+}
+
+/// Those that renew.
+fn renewing() -> Vec<String> {
+    lines_after("makes a new root of CUHK known:")
+}
+
 /// The block of lines that is next after these words.
 fn lines_after(words: &str) -> Vec<String> {
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -201,7 +211,7 @@ fn the_lines_that_renew_a_certificate_go_on_under_a_new_root() {
             .succeeded()
     };
     let before = issuer().stdout;
-    let lines = lines_after("makes a new root of CUHK known:");
+    let lines = renewing();
     assert_eq!(lines.len(), 5, "{lines:#?}");
     // Cut off after the request, it is asked again for the same key.
     for line in lines[..4].iter().chain(&lines) {

@@ -97,6 +97,59 @@ fn an_extension_that_the_common_deadline_overtakes_is_told_as_what_it_is_to_ever
 }
 
 #[test]
+fn whose_extension_is_changed_or_taken_back_is_told_so_with_the_entry_of_the_log() {
+    let campus = campus();
+    add(&campus, "Lab-1", DAY, "");
+    student(&campus, &format!("enrol --ids {GIVEN},1155000002")).succeeded();
+    let (first, later) = (at(3 * DAY), at(4 * DAY));
+    let of_him = format!("lab-1 --course CSCI3150 --student {GIVEN}");
+    let give = |due: &str| {
+        teacher(&campus, &format!("extension add {of_him} --due {due}")).succeeded();
+        lines(&campus)
+    };
+    let told = give(&first);
+    let row = told
+        .lines()
+        .find(|line| line.contains("has an extension: due "));
+    assert!(row.unwrap().ends_with(" (entry 1 of the log)"), "{told}");
+    assert!(!told.contains("changed"), "{told}");
+    let told = give(&later);
+    let changed = format!(": the extension of {GIVEN} was ");
+    assert!(told.contains(&changed), "{told}");
+    assert_eq!(told.matches("(entry 2 of the log)").count(), 2, "{told}");
+
+    teacher(&campus, &format!("extension remove {of_him} --yes")).succeeded();
+    let taken_back = ", is none (entry 3 of the log)";
+    let show = "assignment show lab-1 --course CSCI3150";
+    let shown = teacher(&campus, show).succeeded().stdout;
+    for told in [lines(&campus), shown] {
+        assert_eq!(told.matches(&changed).count(), 2, "{told}");
+        assert!(told.contains(taken_back), "{told}");
+    }
+    let chinese = format!("assignments --ids {GIVEN} --lang zh-Hant");
+    let chinese = student(&campus, &chinese).succeeded().stdout;
+    assert!(chinese.contains("改為 無（日誌第 3 項）"), "{chinese}");
+
+    let of = |sid: &str| {
+        let listed = student(&campus, &format!("assignments --ids {sid} --json"));
+        listed.succeeded().json()["assignments"][0]["extension_changes"].clone()
+    };
+    let shown = teacher(&campus, &format!("{show} --json")).succeeded();
+    for told in [of(GIVEN), shown.json()["extension_changes"].clone()] {
+        assert_eq!(told.as_array().unwrap().len(), 2, "{told:#}");
+        assert_eq!(told[0]["was"]["due"], later.as_str());
+        assert_eq!(
+            (&told[0]["is"], &told[0]["entry"]),
+            (&Value::Null, &3.into())
+        );
+        assert_eq!(told[1]["was"]["due"], first.as_str());
+        assert_eq!(told[1]["is"]["due"], later.as_str());
+    }
+    let others = of("1155000002");
+    assert_eq!(others, Value::Array(Vec::new()), "nobody else is told");
+}
+
+#[test]
 fn who_may_still_hand_in_after_the_close_is_named_and_ended_if_that_is_wanted() {
     let campus = campus();
     add(&campus, "Lab-1", DAY, "--grace 1s");

@@ -5,6 +5,7 @@ mod choosing;
 mod losses;
 mod passphrases;
 mod private_keys;
+mod renewal;
 mod replacement;
 mod restoring;
 mod signing;
@@ -120,10 +121,10 @@ impl Newcomer {
 }
 
 /// Shown and not a question.
-const SEEN: &str = "\0";
+pub(crate) const SEEN: &str = "\0";
 
 /// Answers questions in turn.
-fn answer(terminal: &mut OsSession, dialogue: &[(&str, &str)]) {
+pub(crate) fn answer(terminal: &mut OsSession, dialogue: &[(&str, &str)]) {
     for (question, answer) in dialogue {
         if let Err(error) = terminal.expect(*question) {
             panic!("never asked {question}: {error}");

@@ -178,6 +178,32 @@ fn lists_that_name_an_authority_pass_as_well() {
 }
 
 #[test]
+fn what_two_roots_say_of_each_other_passes_as_well() {
+    if !judges() {
+        return;
+    }
+    let campus = Campus::open();
+    let root = ["--root-passphrase-file", "root.pass"];
+    let rotate = [&["keys", "rotate", "root"], &root[..]].concat();
+    campus.by_hand.cuhk(&rotate).succeeded();
+    for (file, name) in [
+        ("root/cert", "root"),
+        ("root-2/cert", "root-2"),
+        ("root-2/new-with-old", "new-with-old"),
+        ("root-2/old-with-new", "old-with-new"),
+    ] {
+        let convert = "openssl x509 -outform DER -in cuhk.home/FILE.pem -out NAME.cer";
+        let convert = convert.replace("FILE", file).replace("NAME", name);
+        campus.types(&convert).succeeded();
+    }
+    let findings = campus.findings(
+        "cert root-2.cer cert new-with-old.cer cert old-with-new.cer \
+         pair root.cer new-with-old.cer pair root-2.cer old-with-new.cer",
+    );
+    assert!(findings.iter().all(is_accepted), "{findings:#?}");
+}
+
+#[test]
 fn what_is_wrong_is_found() {
     if !judges() {
         return;

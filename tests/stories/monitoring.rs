@@ -23,7 +23,7 @@ const LONG: Duration = Duration::from_secs(30);
 pub(crate) struct Watched {
     pub(crate) campus: Campus,
     /// The addresses of the two monitors.
-    cuhk: String,
+    pub(crate) cuhk: String,
     pub(crate) blackboard: String,
     pub(crate) dir: TempDir,
 }

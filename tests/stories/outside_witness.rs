@@ -1,6 +1,8 @@
 //! A witness besides CUHK, which is a program that has nothing of ours: what it takes to have it
 //! cosign, and what becomes of receipts when it is away or says what is not so.
 
+mod with_less;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -8,19 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::campus::{Ran, Server, program, serve};
+use crate::campus::{Ran, Server, judge, program, serve};
 
 const PROGRAMS: [&str; 3] = ["student", "cuhk", "blackboard"];
-
-fn is_installed(tool: &str) -> bool {
-    let question = format!("command -v {tool}");
-    let asked = Command::new("sh").args(["-c", &question]).output();
-    let found = asked.unwrap().status.success();
-    if !found {
-        println!("{tool} is not installed: left out");
-    }
-    found
-}
 
 #[test]
 fn completions_are_scripts_that_the_shells_can_read() {
@@ -33,7 +23,7 @@ fn completions_are_scripts_that_the_shells_can_read() {
                 script.contains(name) && script.contains("home"),
                 "{name} {shell}"
             );
-            if is_installed(shell) {
+            if judge(shell).is_some() {
                 let file = dir.path().join(format!("{name}.{shell}"));
                 fs::write(&file, &script).unwrap();
                 Ran::of(Command::new(shell).arg("-n").arg(&file)).succeeded();
@@ -59,21 +49,42 @@ fn whoever_stops_reading_a_script_is_told_of_no_fault() {
     }
 }
 
-#[test]
-fn bash_completes_a_command() {
-    let made = Ran::of(program("cuhk").args(["generate", "completions", "bash"]));
+/// What bash offers after these words of a command line.
+fn offered(name: &str, words: &[&str]) -> String {
+    let made = Ran::of(program(name).args(["generate", "completions", "bash"]));
+    let script = made.succeeded().stdout;
+    let typed = [&[name], words].concat();
+    let [.., before, last] = typed[..] else {
+        panic!("{typed:?}");
+    };
     let script = format!(
-        "{}\nCOMP_WORDS=(cuhk doc); COMP_CWORD=1; _cuhk cuhk doc cuhk; echo \"${{COMPREPLY[*]}}\"",
-        made.succeeded().stdout
+        "{script}\nCOMP_WORDS=({}); COMP_CWORD={}; _{name} {name} '{last}' '{before}'; \
+         echo \"${{COMPREPLY[*]}}\"",
+        typed.join(" "),
+        words.len()
     );
     let completed = Ran::of(Command::new("bash").args(["-c", &script])).succeeded();
-    assert_eq!(completed.stdout.trim(), "doctor");
-    let reason = script.replace(
-        "COMP_WORDS=(cuhk doc); COMP_CWORD=1; _cuhk cuhk doc cuhk;",
-        "COMP_WORDS=(cuhk revoke --reason key); COMP_CWORD=3; _cuhk cuhk key --reason;",
-    );
-    let completed = Ran::of(Command::new("bash").args(["-c", &reason])).succeeded();
-    assert_eq!(completed.stdout.trim(), "key_compromise");
+    completed.stdout.trim().to_owned()
+}
+
+#[test]
+fn bash_completes_commands_options_and_values_of_each_program() {
+    for (name, words, completed) in [
+        ("cuhk", &["doc"][..], "doctor"),
+        ("cuhk", &["revoke", "--reason", "key"], "key_compromise"),
+        ("student", &["sub"], "submit"),
+        ("student", &["receipts", "--fe"], "--fetch"),
+        ("student", &["history", "--lang", "zh"], "zh-Hant"),
+        ("blackboard", &["fs"], "fsck"),
+        ("blackboard", &["submissions", "ex"], "export"),
+        (
+            "blackboard",
+            &["assignment", "add", "--group-s"],
+            "--group-size",
+        ),
+    ] {
+        assert_eq!(offered(name, words), completed, "{name} {words:?}");
+    }
 }
 
 #[test]
@@ -98,7 +109,7 @@ fn every_command_has_a_man_page_that_reads_well() {
         }
         for page in &pages {
             reads_well(page);
-            if is_installed("groff") {
+            if judge("groff").is_some() {
                 lint(page);
             }
         }
@@ -284,7 +295,7 @@ fn the_units_are_sound_and_leave_little_to_an_intruder() {
     let dir = tempfile::tempdir().unwrap();
     let units = units(dir.path());
     assert!(units.len() >= 4, "{units:?}");
-    if !is_installed("systemd-analyze") {
+    if judge("systemd-analyze").is_none() {
         return;
     }
     let verified = Ran::of(Command::new("systemd-analyze").arg("verify").args(&units));

@@ -16,11 +16,11 @@ const TWO_YEARS: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 /// Reached only by a failing test.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Something is recorded by a clock that is two years ahead.
-fn record_ahead(home: &Path) {
+/// Something of this student is recorded by a clock that is two years ahead.
+pub(crate) fn record_ahead(home: &Path, of: &str) {
     let clock = FixedClock::new(SystemClock.now());
     clock.advance(TWO_YEARS);
-    let (then, subject) = (clock.now(), "1155000002".parse().unwrap());
+    let (then, subject) = (clock.now(), of.parse().unwrap());
     let store = Store::open(&home.join("cuhk.db")).unwrap();
     store
         .write_blocking(move |records| issue_code(records, &subject, true, then).map(drop))
@@ -53,7 +53,7 @@ fn no_number_is_given_twice_after_a_clock_was_ahead_and_what_nobody_could_know_i
     let [old, night] = ["old.zip", "night.zip"].map(|name| dir.path().join(name));
     on(&home, &["backup", old.to_str().unwrap()]).succeeded();
     campus.cuhk.stop();
-    record_ahead(&home);
+    record_ahead(&home, "1155000002");
     on(&home, &["--clock-is-right", "prune"]).succeeded();
     serve_from(&mut campus, &home);
     hands_in(&campus);

@@ -112,6 +112,38 @@ fn what_was_handed_in_comes_back_with_its_folders() {
 }
 
 #[test]
+fn an_older_version_comes_back_as_it_was_after_newer_ones() {
+    let scene = Scene::new();
+    let report = scene.work.join("report.pdf");
+    let submit = [
+        "submit",
+        "--ids",
+        ALONE,
+        "--json",
+        scene.work.to_str().unwrap(),
+    ];
+    for (number, content) in [("S-000002", "the second"), ("S-000003", "the third")] {
+        fs::write(&report, content).unwrap();
+        let told = scene.student(&submit).succeeded().json();
+        assert_eq!(told["submission"], number);
+    }
+    fs::remove_file(&report).unwrap();
+    let first = "the report".repeat(100_000);
+    for (number, content) in [
+        ("S-000001", first.as_str()),
+        ("S-000003", "the third"),
+        ("S-000002", "the second"),
+    ] {
+        let to = scene.to(number);
+        let told = scene.download(number, &to, ALONE).succeeded().json();
+        assert_eq!(told["submission"], number, "{told:#}");
+        assert!(fs::read_to_string(to.join("report.pdf")).unwrap() == content);
+        let small = fs::read_to_string(to.join("src/報告/最終.txt"));
+        assert_eq!(small.unwrap(), "完");
+    }
+}
+
+#[test]
 fn receipts_that_are_not_here_are_fetched() {
     let scene = Scene::new();
     let kept = fs::read(&scene.receipt).unwrap();

@@ -1,6 +1,7 @@
 //! The life of a certificate: renewed by itself or because somebody asks, ended by the term,
 //! renewed by its old key. `openssl` looks at every certificate.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,14 +9,14 @@ use std::time::{Duration, Instant};
 use scb_protocol::{from_seconds, rfc3339};
 use scb_transport::{Clock, SystemClock};
 
-use crate::campus::{Campus, copy, judge};
+use crate::campus::{Campus, copy, judge, version};
 
 const ONE: &str = "1155000001";
 /// What must have happened this long after it was due at the latest.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A moment from now, as `--ends` takes it.
-fn in_seconds(seconds: u64) -> String {
+pub(crate) fn in_seconds(seconds: u64) -> String {
     rfc3339(from_seconds(SystemClock.now().as_secs() + seconds))
 }
 
@@ -57,7 +58,7 @@ fn end_of(directory: &Path) -> u64 {
     text.trim().parse().unwrap()
 }
 
-fn set_term(campus: &Campus, name: &str, ends: &str) -> serde_json::Value {
+pub(crate) fn set_term(campus: &Campus, name: &str, ends: &str) -> serde_json::Value {
     let set = campus.administer_cuhk(&["term", "set", name, "--ends", ends, "--json"]);
     set.succeeded().json()
 }
@@ -262,4 +263,89 @@ fn terms_are_set_listed_and_removed_and_mistakes_are_told() {
         told.is_some_and(|line| line.starts_with("warn")),
         "{examined:?}"
     );
+}
+
+fn sid(number: usize) -> String {
+    format!("115500000{number}")
+}
+
+/// The certificates of the first nine students, those of which there are any in the sandbox's home.
+fn certificates(campus: &Campus) -> Vec<Option<String>> {
+    let students = campus.path().join("student/students");
+    let chain = |number| students.join(sid(number)).join("chain.pem");
+    (1..=9)
+        .map(|number| fs::read_to_string(chain(number)).ok())
+        .collect()
+}
+
+/// Two have handed in, and one has signed what waits for another; its ID.
+fn with_work_to_look_at(campus: &Campus) -> String {
+    for all in [[1, 2, 3], [4, 5, 6]] {
+        let ids = all.map(sid).join(",");
+        campus.student(&["enrol", "--ids", &ids]).succeeded();
+    }
+    for number in [4, 5] {
+        let report = version(campus.outside());
+        let submit = ["submit", "--ids", &sid(number), &report];
+        campus.student(&submit).succeeded();
+    }
+    let both = [sid(7), sid(8)].join(",");
+    campus.student(&["enrol", "--ids", &both]).succeeded();
+    let codes = campus.path().join("codes.csv");
+    let (elsewhere, report) = (
+        campus.outside().join("elsewhere"),
+        version(campus.outside()),
+    );
+    let own = ["--ids", &sid(9), "--codes", codes.to_str().unwrap()];
+    let submit = ["submit", "--with", &both, &report, "--json"];
+    let proposed = campus.student_elsewhere(&elsewhere, &[&submit[..], &own].concat());
+    let proposal = proposed.succeeded().json()["submission_id"].clone();
+    let proposal = proposal.as_str().unwrap().to_owned();
+    let sign = ["cosign", "--yes", &proposal, "--ids", &sid(8)];
+    campus.student(&sign).succeeded();
+    proposal
+}
+
+/// Whatever a student types first when two thirds are over; nobody else's is touched by it.
+#[test]
+fn every_command_that_asks_a_server_renews_what_is_due() {
+    let campus = Campus::sandbox();
+    // They begin ten minutes before they are made, so that less than a third of their life is left.
+    set_term(&campus, "2026-27-T1", &in_seconds(200));
+    let proposal = with_work_to_look_at(&campus);
+    set_term(&campus, "2026-27-T1", &in_seconds(3600));
+    let folder = campus.outside().join("fetched");
+    let folder = folder.to_str().unwrap();
+    let commands: [(usize, &[&str]); 8] = [
+        (1, &["assignments"]),
+        (2, &["history"]),
+        (3, &["grades"]),
+        (4, &["download", "S-000001", "--to", folder]),
+        (5, &["receipts", "--fetch"]),
+        (6, &["audit"]),
+        (7, &["cosign"]),
+        (8, &["withdraw", &proposal]),
+    ];
+    for (number, command) in commands {
+        let before = certificates(&campus);
+        let ids = ["--ids", &sid(number)];
+        campus.student(&[command, &ids].concat()).succeeded();
+        let renewed = certificates(&campus);
+        let others = |all: &[Option<String>]| {
+            let mut all = all.to_vec();
+            all.remove(number - 1);
+            all
+        };
+        let (was, is) = (&before[number - 1], &renewed[number - 1]);
+        assert!(is.is_some() && is != was, "{command:?} renewed nothing");
+        assert_eq!(others(&before), others(&renewed), "{command:?}");
+        // Once is enough.
+        campus.student(&["assignments", ids[0], ids[1]]).succeeded();
+        assert_eq!(certificates(&campus), renewed, "{command:?}");
+    }
+    let status = campus.student(&["status", "--json"]).succeeded().json();
+    let ends = status["students"].as_array().unwrap().iter();
+    let ends: Vec<_> = ends.map(|one| &one["certificate_expires"]).collect();
+    assert_eq!(ends.len(), 8, "{status:#}");
+    assert!(ends.iter().all(|end| *end == ends[0]), "{status:#}");
 }

@@ -1,12 +1,15 @@
 //! Every key takes the place of another while groups hand in, and no flow fails.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{ByHand, Ran, Server, judge, program, version};
+use crate::campus::{
+    ByHand, Campus as Sandbox, Ran, Server, judge, program, python, script, version,
+};
 
 /// How long one change may take until it is in force.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -240,10 +243,19 @@ fn every_key_rolls_while_groups_hand_in_and_no_flow_fails() {
     fs::write(campus.by_hand.path("first.pem"), ca).unwrap();
     let alone = campus.student(1, &["verify", &fresh, "--ca", "first.pem"]);
     assert_eq!(alone.exit, Some(3), "{alone:#?}");
-    campus
-        .by_hand
-        .blackboard(&["submissions", "list", "--verify"])
-        .succeeded();
+    let verified = |more: &[&str]| {
+        let words = [&["submissions", "list", "--verify"][..], more].concat();
+        campus.by_hand.blackboard(&words).succeeded()
+    };
+    let all = verified(&["--json"]).json();
+    let all = all.as_array().unwrap();
+    assert!(all.iter().all(|one| one["verified"] == true), "{all:?}");
+    let told = verified(&[]).stdout;
+    let last = format!(
+        "verified: {} receipts by the root of this home: ",
+        all.len()
+    );
+    assert!(told.lines().last().unwrap().starts_with(&last), "{told}");
 }
 
 /// Each home has asked for the trust bundle today, and asks again by itself where it must.
@@ -415,4 +427,61 @@ fn blackboard_is_certified_anew_while_a_root_follows_another() {
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     campus.blackboard = Server::start_command(&mut campus.by_hand.command("blackboard", &serve));
     campus.first_hand_in(0).succeeded();
+}
+
+/// The key by which CUHK has cosigned what a receipt proves; nothing while the receipt is pending.
+fn witness_of(receipt: &Path) -> Option<String> {
+    let read = "import sys, zipfile; \
+                print(zipfile.ZipFile(sys.argv[1]).read('witness.vkey').decode())";
+    let ran = Ran::of(python()?.args(["-c", read]).arg(receipt));
+    (ran.exit == Some(0)).then_some(ran.stdout)
+}
+
+/// A hand-in with its complete receipt, and the key that cosigned it.
+fn proved(campus: &Sandbox) -> (String, String) {
+    let report = version(campus.outside());
+    let submit = ["submit", "--ids", "1155000001", "--wait", "20", "--json"];
+    let handed_in = campus.student(&[&submit[..], &[&report]].concat());
+    let receipt = handed_in.succeeded().json()["receipt"].clone();
+    let receipt = receipt.as_str().unwrap().to_owned();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(key) = witness_of(Path::new(&receipt)) {
+            return (receipt, key);
+        }
+        assert!(Instant::now() < deadline, "{receipt} is pending");
+        campus.student(&["receipts"]).succeeded();
+    }
+}
+
+/// For cosignatures there is no rotation: whoever wants another key takes the one that there is away.
+#[test]
+fn cuhk_cosigns_with_another_key_and_what_the_first_has_proved_stays_proved() {
+    if python().is_none() {
+        return;
+    }
+    let mut campus = Sandbox::sandbox();
+    let (first, old) = proved(&campus);
+    campus.cuhk.stop();
+    let key = campus.path().join("cuhk/keys/witness.pem");
+    fs::rename(key, campus.outside().join("witness.pem")).unwrap();
+    let passphrase = campus.path().join("cuhk.passphrase");
+    let file = ["--passphrase-file", passphrase.to_str().unwrap()];
+    campus
+        .administer_cuhk(&[&["witness", "new-key"][..], &file].concat())
+        .succeeded();
+    campus.start_cuhk_again();
+    let (second, new) = proved(&campus);
+    assert_ne!(old, new);
+    for receipt in [first, second] {
+        campus.student(&["verify", &receipt]).succeeded();
+        let theirs = script(&campus, Path::new(&receipt)).unwrap().succeeded();
+        assert!(theirs.stdout.contains("it verifies"), "{theirs:#?}");
+        if judge("openssl").is_some() {
+            let again = ["verify", &receipt, "--openssl"];
+            campus.student(&again).succeeded();
+        }
+    }
+    let logs = campus.administer_blackboard(&["logs", "--json"]);
+    assert!(logs.succeeded().json()[0]["unseen_since"].is_null());
 }

@@ -136,6 +136,67 @@ fn the_roster_of_one_course_does_not_suspend_the_university() {
     told(&restored, &["3 restored"]);
 }
 
+/// Whether somebody is listed twice or another row has a wrong ID, nobody can tell: the first row counts, and
+/// nobody is suspended by such a file.
+#[test]
+fn a_doubled_id_is_told_with_both_lines_and_nobody_is_suspended_by_that_file() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.import(FIRST, &[]).succeeded();
+    let before = campus.listed();
+    // 1155000003 is missing: 1155000001 stands in his place, with a space that nobody sees.
+    let doubled = "sid,name,email,programme\n\
+                   1155000001,陳大文,chan@link.example,CSCI\n\
+                   1155000002,\"Lee, Siu Ming\",lee@link.example,CSCI\n\
+                   1155000001 ,黃小明,wong@link.example,IERG\n\
+                   1155000004,Ada,ada@link.example,IERG\n";
+    let options = ["--missing", "suspend", "--codes-out", "new.csv"];
+    let both =
+        "line 4     1155000001   refused: listed on line 2 and again on line 4: line 2 counts";
+    let rehearsed = campus.import(doubled, &[&options[..], &["--dry-run"]].concat());
+    assert_eq!(rehearsed.exit, Some(3), "{rehearsed:#?}");
+    told(
+        &rehearsed,
+        &[both, "1 refused, 1 missing", "nothing was changed"],
+    );
+    let why = "the others would be imported, and nobody suspended";
+    assert!(rehearsed.stderr.contains(why), "{rehearsed:#?}");
+    assert_eq!(campus.listed(), before);
+    assert!(!campus.path("new.csv").exists());
+
+    let imported = campus.import(doubled, &options);
+    assert_eq!(imported.exit, Some(3), "{imported:#?}");
+    told(
+        &imported,
+        &[both, "0 added, 0 changed, 3 unchanged, 1 refused"],
+    );
+    for part in [
+        "error[rows_refused]",
+        "the others are imported, and nobody was suspended",
+        "correct those rows and import the file again",
+    ] {
+        assert!(imported.stderr.contains(part), "{part}: {imported:#?}");
+    }
+    assert_eq!(
+        campus.listed(),
+        before,
+        "names as they were, and all active"
+    );
+    let codes = fs::read_to_string(campus.path("new.csv")).unwrap();
+    let of = |sid: &str| codes.lines().filter(|line| line.starts_with(sid)).count();
+    assert_eq!(
+        ["1155000001", "1155000002", "1155000003", "1155000004"].map(of),
+        [1, 1, 0, 1],
+        "{codes}"
+    );
+    let again = campus.import(doubled, &["--missing", "suspend", "--json"]);
+    let refused = &again.json()["differences"][0];
+    assert_eq!(
+        (&refused["line"], &refused["sid"]),
+        (&4.into(), &"1155000001".into())
+    );
+}
+
 /// The first rows of a large roster, of which each has its number as name.
 fn many(rows: std::ops::Range<u32>) -> String {
     let rows = rows.map(|n| format!("{},Student {n},{n}@link.example,BSc\n", 2_055_000_000 + n));

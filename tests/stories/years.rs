@@ -16,7 +16,7 @@ const FORTY_DAYS: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
 /// A CUHK that was set up forty days ago and has done nothing since; or one whose machine's clock is
 /// forty days ahead. Nobody can tell.
-struct Office {
+pub(crate) struct Office {
     dir: TempDir,
 }
 
@@ -26,7 +26,7 @@ impl Office {
     }
 
     /// One that was set up so long ago.
-    fn of(age: Duration) -> Self {
+    pub(crate) fn of(age: Duration) -> Self {
         let clock = FixedClock::new(SystemClock.now());
         clock.rewind(age);
         Self::at(&clock)
@@ -67,7 +67,7 @@ impl Office {
         command
     }
 
-    fn types(&self, line: &str) -> Ran {
+    pub(crate) fn types(&self, line: &str) -> Ran {
         Ran::of(&mut self.command(line))
     }
 

@@ -1,6 +1,6 @@
 //! `blackboard course`, `assignment` and `extension` as they are typed.
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Arg, Args, Subcommand, ValueHint};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Input, parse_duration, parse_moment};
@@ -172,7 +172,7 @@ pub(crate) enum AssignmentCommand {
     #[command(after_help = ADD_EXAMPLES)]
     Add(Box<AddAssignment>),
     /// Change the rules of an assignment
-    #[command(after_help = CHANGE_EXAMPLES)]
+    #[command(after_help = CHANGE_EXAMPLES, mut_args(stays))]
     Change(Box<ChangeAssignment>),
     /// Take nothing any more
     #[command(after_help = CLOSE_EXAMPLES)]
@@ -293,6 +293,16 @@ pub(crate) struct ChangeAssignment {
     pub(crate) output: Output,
 }
 
+/// Of what is changed, what is not given stays as it is, whatever it would be in something new.
+fn stays(option: Arg) -> Arg {
+    let help = option.get_help().map(ToString::to_string);
+    let help = help.unwrap_or_default();
+    match help.split_once(" [default: ") {
+        Some((what, _)) => option.help(format!("{what} [default: unchanged]")),
+        None => option,
+    }
+}
+
 /// Rules that may be left out.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RuleOptions {
@@ -357,7 +367,8 @@ Examples:
   blackboard extension remove lab-1 --course CSCI3150 --student 1155000001 --yes
 
 Whoever loses time by it is named, and it asks; where nobody can answer it takes --yes
-(`not_confirmed`, exit code 2). `extension add` with less time than before does the same.";
+(`not_confirmed`, exit code 2). `extension add` with less time than before does the same.
+The student is told what was changed, with the entry of the log (`student assignments`).";
 
 /// `blackboard extension`.
 #[derive(Debug, Clone, Subcommand)]

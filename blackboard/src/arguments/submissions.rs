@@ -37,8 +37,9 @@ Examples:
   blackboard submissions list --json
   blackboard submissions list --verify     (every signature; for thousands it takes a while)
 
-Without --verify each line is compared with Blackboard's own log entry. What was altered is
-named and left out, and the exit code is 5.";
+Without --verify each line is compared with Blackboard's own log entry. With it a last line says how
+many receipts were verified (`verified` in JSON). What was altered is named and left out, and the
+exit code is 5.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -50,7 +51,8 @@ home (HOME/ca.pem). Of each member it says when his signature was recorded and o
 connection it came: who opened that, with his certificate in TLS, and who was verified on it. A
 connection is named by its T2, a hash that no other one has (docs/PROTOCOL.md, step 4), wherever
 it came from: addresses are not recorded. What all have signed on one machine came at once, over
-one connection that has no name in the log.";
+one connection that has no name in the log. What came back by its receipt after an old backup has
+no more of this than that receipt; the rest is not known any more.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -78,8 +80,9 @@ Examples:
   blackboard submissions uploads
   blackboard submissions uploads --json
 
-RECORDED is what counts for the deadline. Until UNTIL the group's same command sends the rest;
-after that what came of the files is removed, and the line stays here.";
+RECORDED is what counts for the deadline. Until UNTIL the group's same command sends the rest. After
+that what came of the files is removed, and the line stands below those of which files may still
+come (`state` in JSON: `uploading`, then `never_came`).";
 
 const DETACH_EXAMPLES: &str = "\
 Examples:

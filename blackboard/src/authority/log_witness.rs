@@ -262,7 +262,8 @@ impl LogWitness {
     }
 
     /// Hands in what CUHK has not cosigned yet of one log. A CUHK that was put back from a backup may
-    /// never have heard of it: then it is told of the log again, at once, and given all of it.
+    /// never have heard of it: then it is told of the log again, at once, and given all of it. One that has
+    /// lost its key for cosignatures has another since, and says which.
     async fn witness(
         &mut self,
         link: &mut Link,
@@ -276,6 +277,14 @@ impl LogWitness {
                 // With a refusal CUHK ends a connection.
                 *link = self.open().await?;
                 self.hand_in(link, name, log).await
+            }
+            Err(Trouble::Refused(wrong)) if wrong.code == Code::ServerMisbehaved => {
+                match self.has_another_witness(link, name, log.key()).await {
+                    Ok(true) => self.hand_in(link, name, log).await,
+                    // Whatever became of the question, the answer before it was wrong.
+                    Ok(false) | Err(Trouble::Refused(_)) => Err(Trouble::Refused(wrong)),
+                    Err(trouble) => Err(trouble),
+                }
             }
             done => done,
         }

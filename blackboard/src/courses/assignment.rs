@@ -353,6 +353,7 @@ fn list(desk: &Desk, course: Option<&Label>, json: bool) -> anyhow::Result<()> {
 
 fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
     let extensions = desk.store.extensions(desk.place(which))?;
+    let changed = desk.store.extension_changes(desk.place(which))?;
     let all = desk.store.assignments(Some(&which.course))?;
     for one in all.iter().filter(|one| one.assignment == which.assignment) {
         if json {
@@ -361,6 +362,7 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
             shown["extensions"] = extensions
                 .map(|given| given_as_json(given, one.rules()))
                 .collect();
+            shown["extension_changes"] = changed.iter().map(text::changed_as_json).collect();
             say_json(&shown)?;
             continue;
         }
@@ -387,6 +389,9 @@ fn show(desk: &Desk, which: &Which, json: bool) -> anyhow::Result<()> {
                 "  {:<10} {at}: {} was {was}, is {is}",
                 "changed", change.field
             ))?;
+        }
+        for change in &changed {
+            say(&format!("  {:<10} {}", "changed", text::changed(change)))?;
         }
     }
     Ok(())

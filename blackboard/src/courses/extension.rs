@@ -129,9 +129,12 @@ fn list(desk: &Desk, which: &Which, changed: Option<&Changed>, json: bool) -> an
 /// What a teacher may not have meant, and what does not work backwards.
 fn remarks(changed: &Changed) -> anyhow::Result<()> {
     if !changed.unknown.is_empty() {
-        let unknown = joined(&changed.unknown);
+        let (unknown, is, has) = match &*changed.unknown {
+            [one] => (one.to_string(), "is", "has"),
+            several => (joined(several), "are", "have"),
+        };
         say(&format!(
-            "CHECK THE ID: {unknown} is on no class list here and has never handed in anything; the \
+            "CHECK THE ID: {unknown} {is} on no class list here and {has} never handed in anything; the \
              extension counts for whoever comes under it (`blackboard extension remove`)"
         ))?;
     }

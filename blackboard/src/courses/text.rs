@@ -3,9 +3,11 @@
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{counted, local_time, printable};
-use scb_protocol::in_words;
-use scb_protocol::rules::{Counts, Groups, LateRule, Per, Rules, Standing};
-use serde_json::Value;
+use scb_protocol::rules::{
+    Counts, Extension, ExtensionChange, Groups, LateRule, Per, Rules, Standing,
+};
+use scb_protocol::{from_seconds, in_words, rfc3339};
+use serde_json::{Value, json};
 
 /// The rules, a line for each, without the title.
 pub(super) fn rules(rules: &Rules) -> Vec<(&'static str, String)> {
@@ -115,6 +117,29 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         cells.collect::<String>().trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// What became of a student's extension, and by which entry of the log.
+pub(super) fn changed(change: &ExtensionChange) -> String {
+    let told = |one: Option<&Extension>| {
+        let due = one.map_or_else(|| "none".to_owned(), |one| local_time(one.due));
+        let closes = one.and_then(|one| one.cutoff).map(local_time);
+        due + &closes.map_or(String::new(), |closes| format!(", closes {closes}"))
+    };
+    let (at, sid) = (local_time(from_seconds(change.at)), &change.sid);
+    let (was, is) = (told(change.was.as_ref()), told(change.is.as_ref()));
+    let entry = change.entry;
+    format!("{at}: the extension of {sid} was {was}, is {is} (entry {entry} of the log)")
+}
+
+pub(super) fn changed_as_json(change: &ExtensionChange) -> Value {
+    json!({
+        "at": rfc3339(from_seconds(change.at)),
+        "sid": change.sid,
+        "was": change.was,
+        "is": change.is,
+        "entry": change.entry,
+    })
 }
 
 /// JSON as results are printed.

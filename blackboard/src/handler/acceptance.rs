@@ -47,10 +47,6 @@ impl Shared {
         let answer = self.authority.verify(state.question()).await;
         let nonce = state.question().nonce;
         let (trust, now) = (self.trust(), self.clock.now());
-        let at_six = |refusal| Refusal {
-            step: Step::Six,
-            ..refusal
-        };
         let verified = match answer {
             Ok(answer) => {
                 let judged = state.handle(&answer, &trust, now);
@@ -75,10 +71,6 @@ impl Shared {
         };
         let answer = self.authority.verify(state.question()).await;
         let (trust, now) = (self.trust(), self.clock.now());
-        let at_six = |refusal| Refusal {
-            step: Step::Six,
-            ..refusal
-        };
         let assurance = match answer {
             Ok(answer) => state.handle(&answer, &trust, now)?,
             Err(Unanswered::Away(away)) => state.without_cuhk(at_six(away), &trust, now)?,
@@ -166,4 +158,12 @@ async fn discard(upload: Upload) {
 /// A receipt that counts no longer, as under a root of the past, is no answer.
 pub(super) fn counts_under(trust: Arc<TrustStore>) -> impl Fn(&Record) -> bool + Send + 'static {
     move |record| record.receipt_by(&trust).is_ok()
+}
+
+/// What CUHK says, or does not, while what was signed is being recorded.
+pub(super) fn at_six(refusal: Refusal) -> Refusal {
+    Refusal {
+        step: Step::Six,
+        ..refusal
+    }
 }

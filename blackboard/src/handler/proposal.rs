@@ -10,13 +10,14 @@ use scb_protocol::message::proposal::{CosignerStanding, ProposalStanding, Propos
 use scb_protocol::receipt::SignedLeaf;
 use scb_protocol::server::{
     Commitment, ConfirmedSigners, Ending, ExpectRequest, GatheredSignatures, PartlySigned,
-    VerifiedMember,
 };
 use scb_protocol::statement::{Statement, SubmissionId, SubmissionNumber};
 use scb_protocol::{Code, Fact, Refusal, Step, from_seconds};
 
+use super::acceptance::at_six;
 use super::completion::Completed;
 use super::content::{self, Receiver};
+use super::history::sids;
 use super::{Handler, Outcome};
 use crate::authority::Unanswered;
 use crate::store::{End, Record, Signing};
@@ -196,10 +197,6 @@ impl Handler {
     ) -> Result<ConfirmedSigners, Refusal> {
         let state = gathered.ask(&self.trust(), self.shared.clock.now())?;
         let answer = self.shared.authority.verify(state.question()).await;
-        let at_six = |refusal| Refusal {
-            step: Step::Six,
-            ..refusal
-        };
         match answer {
             Ok(answer) => state.handle(&answer, &self.trust(), self.shared.clock.now()),
             Err(Unanswered::Away(refusal) | Unanswered::Unusable(refusal)) => Err(at_six(refusal)),
@@ -215,7 +212,7 @@ impl Handler {
         let _lease = self.shared.uploads.claim(ending.submission).await?;
         let end = End {
             submission: ending.submission,
-            members: asking(state),
+            members: sids(state),
             connection: state.connection(),
             reason: ending.reason,
             at: self.shared.clock.now(),
@@ -234,7 +231,7 @@ impl Handler {
         let (store, now) = (self.shared.register.store(), self.shared.clock.now());
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let sign = self.shared.announces();
-        let list = || store.proposals_for(asking(state), from, (now, sign.clone()));
+        let list = || store.proposals_for(sids(state), from, (now, sign.clone()));
         let told = self.shared.without_suspended(list).await?;
         let fact = Fact::ProposalsTold {
             proposals: told.listed.len(),
@@ -257,7 +254,7 @@ impl Handler {
         state: &ExpectRequest,
     ) -> Result<(), Refusal> {
         let found = self.shared.register.store().answer(submission).await?;
-        let asking = asking(state);
+        let asking = sids(state);
         let names = |record: &Record| asking.iter().all(|sid| record.names(sid));
         let Some(record) = found.filter(names) else {
             return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
@@ -298,11 +295,6 @@ fn accepted(
         number: Some(number),
         members: all.iter().map(member).collect(),
     }
-}
-
-fn asking(state: &ExpectRequest) -> Vec<StudentId> {
-    let members = state.members().iter();
-    members.map(VerifiedMember::sid).cloned().collect()
 }
 
 pub(super) fn check_open(standing: &ProposalStanding) -> Result<(), Refusal> {

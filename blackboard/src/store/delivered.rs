@@ -5,6 +5,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Accepted, Entry, Leaf, LogName, leaf_commitment};
+use scb_protocol::receipt::LogProof;
 use scb_protocol::statement::SubmissionId;
 
 use super::{Error, Record, Store, closing};
@@ -26,7 +27,8 @@ pub(crate) struct Delivered {
 }
 
 impl Store {
-    /// How the signature of each member came, in the order of the statement.
+    /// How the signature of each member came, in the order of the statement. Of what came back by its receipt as
+    /// far as that tells.
     ///
     /// # Errors
     ///
@@ -39,6 +41,7 @@ impl Store {
         let statement = record.statement().clone();
         let log = LogName::of(&statement).map_err(Error::Leaf)?;
         let sha256 = Fingerprint::of(record.statement_bytes());
+        let proof = record.proof.clone();
         self.database.read_blocking(move |connection| {
             let (leaf, id) = (
                 committing(connection, &log, &accepted)?,
@@ -60,7 +63,7 @@ impl Store {
                 }
                 Some(_) => Err(Error::ProposalAltered { submission: id }),
                 None => match over_several(connection, &log, id)? {
-                    none if none.is_empty() => Ok(over_one(&accepted, None, sids)),
+                    none if none.is_empty() => Ok(as_proved(&accepted, proof.as_ref(), sids)),
                     several => Ok(several),
                 },
             }
@@ -97,6 +100,37 @@ fn leaf(
             true => Leaf::parse(&leaf).map(Some).map_err(|_| altered()),
             false => Err(altered()),
         },
+    }
+}
+
+/// Where the entry by which it was complete is lost: what is in the receipt from which it came back; nothing of what
+/// that does not tell.
+fn as_proved(
+    accepted: &Accepted,
+    proof: Option<&LogProof>,
+    sids: Vec<StudentId>,
+) -> Vec<Delivered> {
+    // Of a time before there was such an entry: all have signed on one machine.
+    if accepted.committed_index.is_none() {
+        return over_one(accepted, None, sids);
+    }
+    let committed = proof.and_then(|proof| proof.committed.as_ref());
+    let leaf = committed.and_then(|entry| Leaf::parse(entry.leaf.as_bytes()).ok());
+    match leaf.map(|leaf| leaf.entry) {
+        Some(Entry::Committed(committed)) if committed.members == sids => {
+            over_one(accepted, None, sids)
+        }
+        Some(Entry::Signed(signed)) => {
+            let one = |sid: &StudentId| Delivered {
+                sid: sid.clone(),
+                at: accepted.committed_at,
+                entry: None,
+                connection: Some(signed.connection),
+                with: signed.members.clone(),
+            };
+            signed.members.iter().map(one).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params_from_iter};
 use rustls_pki_types::UnixTime;
 use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::log_leaf::{Contents, Entry, Leaf, LogName, leaf_commitment};
-use scb_protocol::rules::{Change, Extended, Extension, Rules, changes};
+use scb_protocol::rules::{Change, Extended, Extension, ExtensionChange, Rules, changes};
 use serde::de::DeserializeOwned;
 
 use super::{Error, Store, assignments, extensions, log};
@@ -127,6 +127,44 @@ pub(super) fn announced(entered: &[EnteredRules]) -> Vec<Change> {
         changes.map(move |change| Change { entry, ..change })
     };
     entered.windows(2).rev().flat_map(changed).collect()
+}
+
+/// What was changed of extensions that were given: of those of these students, or of all; each with its entry, the
+/// latest first.
+pub(super) fn extension_changes(
+    connection: &Connection,
+    log: &LogName,
+    sids: Option<&[StudentId]>,
+) -> Result<Vec<ExtensionChange>, Error> {
+    let (mut found, mut had) = (Vec::new(), BTreeMap::new());
+    for (leaf, _) in leaves(connection, log, &["extension", "removed"], sids)? {
+        let Entry::Extension(extended) = leaf.entry else {
+            found.clear();
+            had.clear();
+            continue;
+        };
+        let extended: Extended = read(extended).ok_or_else(|| altered(log))?;
+        let given = extended.given.into_iter();
+        let given = given.map(|one| (one.sid.clone(), Some(one)));
+        let taken_back = extended.taken_back.into_iter().map(|sid| (sid, None));
+        for (sid, is) in given.chain(taken_back) {
+            let before: Option<Option<Extension>> = had.insert(sid.clone(), is.clone());
+            // What he was given first is no change.
+            let was = before.filter(|was| *was != is);
+            let is_asked = sids.is_none_or(|sids| sids.contains(&sid));
+            if let Some(was) = was.filter(|_| is_asked) {
+                found.push(ExtensionChange {
+                    at: leaf.at.as_secs(),
+                    sid,
+                    was,
+                    is,
+                    entry: leaf.index,
+                });
+            }
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// The extensions in force: of one student, or of all.

@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_protocol::from_seconds;
 use scb_protocol::log_leaf::{Entry, LogName};
-use scb_protocol::rules::{Extended, Extension, Rules};
+use scb_protocol::rules::{Extended, Extension, ExtensionChange, Rules};
 
 use super::assignments::{Place, enter, moment, object, require, text};
 use super::entered::{self, EnteredExtension};
@@ -122,6 +122,17 @@ impl Store {
         self.database.read_blocking(move |connection| {
             require(connection, &place)?;
             all(connection, &place.log()?)
+        })
+    }
+
+    /// What was changed of them, and taken back, each with its entry, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`], [`Error::RulesAltered`].
+    pub(crate) fn extension_changes(&self, place: Place) -> Result<Vec<ExtensionChange>, Error> {
+        self.database.read_blocking(move |connection| {
+            entered::extension_changes(connection, &place.log()?, None)
         })
     }
 }

@@ -5,7 +5,7 @@ use scb_certs::{StudentId, TrustDomain};
 use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment, MAX_CHANGES};
 use scb_protocol::receipt::SignedEntry;
-use scb_protocol::rules::{Change, Extension, Rules, Title};
+use scb_protocol::rules::{Change, Extension, ExtensionChange, Rules, Title};
 use scb_protocol::statement::Label;
 
 use super::assignments::{Assignment, find_entered};
@@ -99,6 +99,7 @@ fn listed(
         extensions: announced.extensions,
         rules: announced.rules,
         changes: announced.changes,
+        extension_changes: announced.extension_changes,
         course: one.course,
         course_title: course_title.clone(),
         assignment: one.assignment,
@@ -113,6 +114,8 @@ pub(super) struct AnnouncedRules {
     pub(super) entry: SignedEntry,
     /// What was changed of them lately, the latest first.
     changes: Vec<Change>,
+    /// The same of the students' extensions.
+    extension_changes: Vec<ExtensionChange>,
     /// The students' own.
     pub(super) extensions: Vec<Extension>,
     /// Their entries, without those that name others as well.
@@ -133,6 +136,8 @@ pub(super) fn announced(
     changes.truncate(MAX_CHANGES);
     let in_force = entered.pop().ok_or_else(|| entered::altered(log))?;
     let own = extensions::entries(connection, log, sids)?;
+    let mut extension_changes = entered::extension_changes(connection, log, Some(sids))?;
+    extension_changes.truncate(MAX_CHANGES);
     let mut shown: Vec<_> = own.iter().filter(|one| one.is_only_of(sids)).collect();
     shown.dedup_by_key(|one| one.index);
     let extended = shown.into_iter().map(|one| sign(one.bytes.clone()));
@@ -143,6 +148,7 @@ pub(super) fn announced(
         extensions: own.into_iter().map(|one| one.extension).collect(),
         rules: in_force.rules,
         changes,
+        extension_changes,
     };
     Ok(Some((one, announced)))
 }

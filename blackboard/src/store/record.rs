@@ -148,11 +148,6 @@ impl Record {
         Ok((leaf.log, leaf.index))
     }
 
-    /// The exact bytes of that entry.
-    pub(crate) fn leaf_bytes(&self) -> &[u8] {
-        &self.leaf.leaf
-    }
-
     /// The proof that makes its receipt complete, if it is there.
     pub(crate) fn proof(&self) -> Option<&LogProof> {
         let proof = self.proof.as_ref();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::log_leaf::{Entry, Leaf, LogName, Refused, leaf_commitment};
@@ -129,15 +129,10 @@ pub(super) fn tried(
     (statement, sids): (&Fingerprint, &[StudentId]),
 ) -> Result<Vec<Tried>, Error> {
     let mut query = connection.prepare_cached(OF_STATEMENT)?;
-    let rows = query.query_map([log.to_string(), statement.to_string()], |row| {
-        let held: [u8; COMMITMENT_SIZE] = row.get(0)?;
-        Ok((held, row.get::<_, Vec<u8>>(1)?))
-    })?;
+    let rows = query.query_map([log.to_string(), statement.to_string()], committed)?;
     let mut last = BTreeMap::new();
     for row in rows {
-        let (held, leaf) = row?;
-        let found = read(&leaf).filter(|_| leaf_commitment(&leaf) == held);
-        let Some((Leaf { at, .. }, Refused { code, members, .. })) = found else {
+        let Some((_, Leaf { at, .. }, Refused { code, members, .. })) = row? else {
             continue;
         };
         let theirs = members.into_iter().filter(|sid| sids.contains(sid));
@@ -188,27 +183,32 @@ fn admitted(of_late: Vec<(Entered, Refused)>, rejection: &Rejection, code: Code)
     }
 }
 
-/// What was entered in the last hour.
+/// What was entered in the last hour. What is not what the log commits to is not: Blackboard would sign it once more.
 fn of_late(
     connection: &Connection,
     log: &LogName,
     now: UnixTime,
 ) -> Result<Vec<(Entered, Refused)>, Error> {
-    let sql = "SELECT leaf FROM log_entries \
+    let sql = "SELECT commitment, leaf FROM log_entries \
                WHERE log = (SELECT id FROM logs WHERE origin = ?) AND kind = 'refused' AND at > ?";
     let mut query = connection.prepare_cached(sql)?;
     let since = as_integer(now.as_secs().saturating_sub(ENTERED_ONCE.as_secs()));
-    let rows = query.query_map(params![log.to_string(), since], |row| {
-        row.get::<_, Vec<u8>>(0)
-    })?;
+    let rows = query.query_map(params![log.to_string(), since], committed)?;
     let mut found = Vec::new();
-    for leaf in rows {
-        let leaf = leaf?;
-        if let Some((Leaf { index, at, .. }, refused)) = read(&leaf) {
+    for row in rows {
+        if let Some((leaf, Leaf { index, at, .. }, refused)) = row? {
             found.push((Entered { index, at, leaf }, refused));
         }
     }
     Ok(found)
+}
+
+/// The leaf of a row, with what it says; none if it is not what the log commits to.
+fn committed(row: &Row<'_>) -> rusqlite::Result<Option<(Vec<u8>, Leaf, Refused)>> {
+    let held: [u8; COMMITMENT_SIZE] = row.get(0)?;
+    let bytes: Vec<u8> = row.get(1)?;
+    let found = read(&bytes).filter(|_| leaf_commitment(&bytes) == held);
+    Ok(found.map(|(leaf, refused)| (bytes, leaf, refused)))
 }
 
 fn read(leaf: &[u8]) -> Option<(Leaf, Refused)> {

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::store::Delivered;
 
+/// What is told of a signature of which nothing is left but that it is good.
+pub(super) const UNKNOWN: &str = "when, and over which connection, is not known any more";
+
 /// When, by which entry of the log, over which connection, and whose that was.
 pub(super) fn told(one: &Delivered) -> String {
     let entry = one.entry.map(|entry| format!(", entry {entry} of the log"));

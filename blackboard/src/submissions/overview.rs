@@ -159,6 +159,7 @@ impl<'a> Overview<'a> {
     fn line(&mut self, part: Part, listed: Option<bool>) -> Line {
         self.note_altered(&part.altered);
         let upload = self.uploads.get(&part.sid).copied();
+        let now = self.desk.now;
         let named = self.proposed.get(&part.sid);
         let proposed = named.filter(|one| one.is_signed_by(&part.sid));
         let came = part.counting.map(|version| {
@@ -170,16 +171,22 @@ impl<'a> Overview<'a> {
         });
         let state = match (&came, upload) {
             (Some(_), _) => State::HandedIn,
-            (None, Some(upload)) if upload.is_coming(self.desk.now) => State::Uploading,
+            (None, Some(upload)) if upload.is_coming(now) => State::Uploading,
             (None, _) if proposed.is_some() => State::Waiting,
             (None, Some(_)) => State::NeverCame,
-            (None, None) => match self.book.judge_now(self.desk.now, &part.sid) {
+            (None, None) => match self.book.judge_now(now, &part.sid) {
                 Standing::Late { .. } | Standing::Closed { .. } => State::Missing,
                 _ => State::NothingYet,
             },
         };
         let setback = self.setbacks.get(&part.sid);
         let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
+        // Whose files never came is told until he has handed in something newer.
+        let is_told = |one: &Upload| {
+            let is_newer = |came: &Came| came.at > one.committed_at;
+            one.is_coming(now) || !came.as_ref().is_some_and(is_newer)
+        };
+        let upload = upload.filter(is_told);
         let extended_to = self.book.extended_to(&part.sid);
         let counts = came.as_ref().map(|came| came.number);
         let graded = self.graded.get(&part.sid);
@@ -200,6 +207,7 @@ impl<'a> Overview<'a> {
             is_named: named.is_some() && proposed.is_none(),
             is_altered: proposed.is_some_and(|one| one.altered),
             upload_until: upload.and_then(|upload| upload.until).map(rfc3339),
+            upload_is_over: upload.is_some_and(|upload| !upload.is_coming(now)),
             extended_to: extended_to.map(rfc3339),
             on_class_list: listed,
             outdated,
@@ -293,6 +301,9 @@ pub(crate) struct Line {
     is_altered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     upload_until: Option<String>,
+    /// The files of what he signed never came, and had to by then.
+    #[serde(rename = "upload_never_came", skip_serializing_if = "is_false")]
+    upload_is_over: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     extended_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

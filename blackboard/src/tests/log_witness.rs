@@ -410,11 +410,7 @@ async fn a_log_that_the_backup_does_not_know_at_all_is_missed_and_gone_on_with()
     eventually("it is gone on with", || size(&campus) == 2).await;
     campus.stop().await;
     // The same where its files are here, and only the database is old.
-    fs::copy(
-        backup.join("blackboard.db"),
-        campus.home.path("blackboard.db"),
-    )
-    .unwrap();
+    put_back::restore_database(&campus);
     let refused = refused_start(&mut campus).await;
     assert_eq!(refused.code, Some("log_behind"), "{refused:?}");
     recovered(&campus, Some(2)).await.unwrap();

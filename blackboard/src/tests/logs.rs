@@ -1,5 +1,6 @@
 //! The assignments' logs: entered before a receipt is given, and what does not fit is noticed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -76,6 +77,23 @@ async fn three_handed_in() -> Campus {
     }
     campus.stop().await;
     campus
+}
+
+/// Who sees only the tiles cannot try out what an entry says: of two that say the same the hashes differ.
+#[tokio::test]
+async fn every_entry_has_a_salt_of_its_own() {
+    let campus = three_handed_in().await;
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let mut query = database.prepare("SELECT leaf FROM log_entries").unwrap();
+    let leaves = query.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let salt = |leaf: Vec<u8>| {
+        let leaf: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+        leaf["salt"].as_str().unwrap().to_owned()
+    };
+    let salts: Vec<String> = leaves.map(|leaf| salt(leaf.unwrap())).collect();
+    assert!(salts.len() > 6, "{salts:?}");
+    let different: HashSet<&String> = salts.iter().collect();
+    assert_eq!(different.len(), salts.len(), "{salts:?}");
 }
 
 fn sql(campus: &Campus, statement: &str) {

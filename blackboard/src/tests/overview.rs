@@ -13,6 +13,7 @@ use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::store::{Register, Store};
 use crate::submissions::overview::{Line, Overview, State, remarked};
+use crate::submissions::uploads;
 
 pub(super) fn which() -> Which {
     Which {
@@ -94,6 +95,64 @@ async fn what_was_signed_and_is_not_here_is_told_from_nothing_at_all() {
     assert_eq!(states(&desk_now), [State::Uploading, State::NothingYet]);
     let window = desk(&campus, 10 * 24 * 3600);
     assert_eq!(states(&window), [State::NeverCame, State::NothingYet]);
+}
+
+#[tokio::test]
+async fn that_files_never_came_is_told_in_the_past_once_their_time_is_over() {
+    let campus = Campus::open().await;
+    campus.group(&[A]).hand_in().await.unwrap();
+    campus
+        .certs
+        .clock()
+        .advance(std::time::Duration::from_secs(10));
+    let mut another = campus.group(&[A]);
+    another.report.push(b'!');
+    begin_upload(another).await;
+    begin_upload(campus.group(&[B])).await;
+    let until = campus.certs.now().as_secs() + 24 * 3600;
+    let told = |later: u64| {
+        let lines = lines(&desk(&campus, later));
+        let shown: Vec<_> = lines.iter().map(remarked).collect();
+        (shown, serde_json::to_value(&lines).unwrap())
+    };
+    let at = scb_cli::local_time(from_seconds(until));
+    let (shown, lines) = told(24 * 3600);
+    let another = "another version was signed; its files";
+    assert_eq!(
+        shown,
+        [
+            format!("{another} may come until {at}"),
+            format!("files may come until {at}")
+        ]
+    );
+    assert_eq!(lines[0]["upload_never_came"], json!(null));
+    let (shown, lines) = told(24 * 3600 + 1);
+    assert_eq!(
+        shown,
+        [
+            format!("{another} never came, and had to by {at}"),
+            format!("they had to come by {at}")
+        ]
+    );
+    assert_eq!(lines[0]["state"], "handed_in");
+    assert_eq!(lines[1]["state"], "never_came");
+    for line in lines.as_array().unwrap() {
+        assert_eq!(line["upload_never_came"], true, "{line}");
+    }
+
+    let here = desk(&campus, 24 * 3600 + 1);
+    let unfinished = here.store.unfinished().unwrap();
+    let before = uploads::lines(&unfinished, from_seconds(until));
+    assert_eq!(before.len(), 3, "{before:?}");
+    assert!(before[0].contains("  UNTIL  "), "{before:?}");
+    let after = uploads::lines(&unfinished, here.now);
+    assert_eq!(after[0], "no files are still to come");
+    assert_eq!(after[2], "signed, and the files never came in time:");
+    assert!(after[3].contains("  HAD TO COME BY  "), "{after:?}");
+    assert_eq!(after.len(), 6, "{after:?}");
+    let state = |now| uploads::as_json(&unfinished[0], now)["state"].clone();
+    assert_eq!(state(from_seconds(until)), "uploading");
+    assert_eq!(state(here.now), "never_came");
 }
 
 #[tokio::test]

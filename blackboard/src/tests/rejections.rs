@@ -112,6 +112,23 @@ async fn the_same_is_entered_once() {
     assert_eq!(entered(&campus).len(), 1);
 }
 
+/// Whoever alters the row has Blackboard sign nothing that its log does not hold.
+#[tokio::test]
+async fn what_was_altered_on_disk_is_not_signed_once_more() {
+    let campus = closed().await;
+    let mut group = campus.three();
+    let first = refused(&mut group).await;
+    let database = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    let alter = "UPDATE log_entries SET leaf = CAST(replace(leaf, '\"at\":\"2', '\"at\":\"3') AS BLOB) \
+                 WHERE kind = 'refused'";
+    assert_eq!(database.execute(alter, []).unwrap(), 1);
+    let second = refused(&mut group).await;
+    assert_ne!(first.params["entry"], second.params["entry"]);
+    assert_eq!(entered(&campus).len(), 2);
+    let third = refused(&mut group).await;
+    assert_eq!(third.params, second.params);
+}
+
 #[tokio::test]
 async fn what_the_members_signed_is_judged_and_entered_as_well() {
     let campus = Campus::open().await;

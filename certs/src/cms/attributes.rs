@@ -13,7 +13,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 
-use super::DATA;
+use super::{DATA, encoding};
 use crate::parse::unix_time;
 use crate::{Certificate, Error};
 
@@ -189,8 +189,4 @@ fn digest(content: &[u8]) -> digest::Digest {
 
 fn octets(bytes: &[u8]) -> Result<OctetString, Error> {
     OctetString::new(bytes).map_err(encoding)
-}
-
-fn encoding(_: der::Error) -> Error {
-    Error::CmsMalformed("cannot be encoded")
 }

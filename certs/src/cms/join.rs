@@ -2,7 +2,7 @@
 
 use der::Any;
 
-use super::{DetachedSignature, MAX_SIGNERS};
+use super::{DetachedSignature, MAX_SIGNERS, encode, encoding};
 use crate::{Certificate, Error, Fingerprint};
 
 /// Puts together what several people signed apart: of each signature the part of the signer whose
@@ -29,9 +29,5 @@ pub fn join_detached(parts: &[(&DetachedSignature, Fingerprint)]) -> Result<Vec<
             }
         }
     }
-    super::encode(infos, &certificates).map_err(encoding)
-}
-
-fn encoding(_: der::Error) -> Error {
-    Error::CmsMalformed("cannot be encoded")
+    encode(infos, &certificates).map_err(encoding)
 }

@@ -16,7 +16,7 @@ use der::asn1::{ObjectIdentifier, SetOfVec};
 use der::{Any, Decode, Encode, Sequence};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::Certificate;
+use crate::{Certificate, Error};
 
 pub use certs_only::certs_only;
 pub use join::join_detached;
@@ -26,7 +26,6 @@ pub use verify::{DetachedSignature, Signer};
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
-const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 
 /// Signers that a signature may have at most.
 const MAX_SIGNERS: usize = 16;
@@ -45,6 +44,10 @@ struct SignedData {
     #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
     crls: Option<SetOfVec<Any>>,
     signer_infos: SetOfVec<Any>,
+}
+
+fn encoding(_: der::Error) -> Error {
+    Error::CmsMalformed("cannot be encoded")
 }
 
 /// Detached `SignedData` in DER: the elements of its sets in the order of DER.

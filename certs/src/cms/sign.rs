@@ -8,7 +8,8 @@ use der::{Any, Encode};
 use rustls_pki_types::UnixTime;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::{ECDSA_WITH_SHA256, MAX_SIGNERS, attributes};
+use super::{MAX_SIGNERS, attributes, encoding};
+use crate::public_key::ECDSA_WITH_SHA256;
 use crate::{Certificate, Chain, Error, SigningKey, parse};
 
 /// Signs `content` as detached CMS `SignedData` (RFC 5652) in DER: one `SignerInfo` for each of
@@ -86,8 +87,4 @@ fn certificates<'a>(signers: &[(&SigningKey, &'a Chain)]) -> Vec<&'a Certificate
         }
     }
     all
-}
-
-fn encoding(_: der::Error) -> Error {
-    Error::CmsMalformed("cannot be encoded")
 }

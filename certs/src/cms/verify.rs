@@ -8,8 +8,9 @@ use cms::signed_data::{SignerIdentifier, SignerInfo};
 use der::{Any, Decode, Encode};
 use rustls_pki_types::UnixTime;
 
-use super::{DATA, ECDSA_WITH_SHA256, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes, is_sha256};
+use super::{DATA, MAX_SIGNERS, SIGNED_DATA, SignedData, attributes, is_sha256};
 use crate::chain::MAX_CHAIN_LENGTH;
+use crate::public_key::ECDSA_WITH_SHA256;
 use crate::{Certificate, Chain, Error, Fingerprint, Serial};
 
 /// Bytes that a signature may have at most.
@@ -159,7 +160,8 @@ impl DetachedSignature {
             let Some(issuer) = self
                 .certificates
                 .iter()
-                .find(|other| last.names_issuer(other) && last.verify_signed_by(other).is_ok())
+                .find(|other| other.is_ca() && last.names_issuer(other))
+                .filter(|issuer| last.verify_signed_by(issuer).is_ok())
             else {
                 break;
             };
@@ -243,6 +245,16 @@ fn signer_infos(signed_data: &SignedData) -> Result<Vec<SignerInfo>, Error> {
     signed_data.signer_infos.iter().map(decode).collect()
 }
 
+/// An authority's name is unique to its key. Of several each would have to be tried for each signer.
+fn has_authorities_of_one_name(all: &[Certificate]) -> bool {
+    let authorities: Vec<_> = all.iter().filter(|one| one.is_ca()).collect();
+    let has_twin = |one: &&Certificate| {
+        let mut others = authorities.iter();
+        others.any(|other| other.subject() == one.subject() && other != one)
+    };
+    authorities.iter().any(has_twin)
+}
+
 fn certificates(signed_data: &SignedData) -> Result<Vec<Certificate>, Error> {
     let set = signed_data
         .certificates
@@ -257,5 +269,9 @@ fn certificates(signed_data: &SignedData) -> Result<Vec<Certificate>, Error> {
             .map_err(|_| Error::CmsMalformed("certificate"))
             .and_then(|der| Certificate::from_der(&der))
     };
-    set.iter().map(decode).collect()
+    let all: Vec<_> = set.iter().map(decode).collect::<Result<_, _>>()?;
+    match has_authorities_of_one_name(&all) {
+        false => Ok(all),
+        true => Err(Error::CmsMalformed("two authorities of one name")),
+    }
 }

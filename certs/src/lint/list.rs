@@ -6,13 +6,15 @@ use rustls_pki_types::UnixTime;
 use x509_cert::Version;
 use x509_cert::crl::{RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlNumber, CrlReason};
 
 use super::{Defect, is_ecdsa};
-use crate::crl::{AUTHORITY_KEY_ID, CRL_NUMBER, MAX_CRL_SIZE, REASON, reason};
+use crate::crl::{AUTHORITY_KEY_ID, CRL_NUMBER, MAX_CRL_SIZE};
 use crate::parse::unix_time;
-use crate::{Certificate, RevokedEntry};
+use crate::{Certificate, RevocationReason, RevokedEntry};
 
+/// RFC 5280, section 5.3.1.
+const REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 /// RFC 5280, section 5.3.2.
 const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
 
@@ -129,4 +131,21 @@ fn is(entry: &RevokedCert, wanted: &RevokedEntry) -> Option<bool> {
             && reason(entry) == wanted.reason
             && since == wanted.invalid_since,
     )
+}
+
+/// No reason is given for one that is not used here.
+fn reason(entry: &RevokedCert) -> RevocationReason {
+    let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
+    let extension = extensions.iter().find(|found| found.extn_id == REASON);
+    let reason = extension.map(|found| CrlReason::from_der(found.extn_value.as_bytes()));
+    match reason {
+        Some(Ok(CrlReason::KeyCompromise)) => RevocationReason::KeyCompromise,
+        Some(Ok(CrlReason::CaCompromise)) => RevocationReason::CaCompromise,
+        Some(Ok(CrlReason::AffiliationChanged)) => RevocationReason::AffiliationChanged,
+        Some(Ok(CrlReason::Superseded)) => RevocationReason::Superseded,
+        Some(Ok(CrlReason::CessationOfOperation)) => RevocationReason::CessationOfOperation,
+        Some(Ok(CrlReason::CertificateHold)) => RevocationReason::CertificateHold,
+        Some(Ok(CrlReason::PrivilegeWithdrawn)) => RevocationReason::PrivilegeWithdrawn,
+        _ => RevocationReason::Unspecified,
+    }
 }

@@ -5,7 +5,7 @@
 mod kinds;
 
 use der::Tag;
-use der::asn1::{Any, BitString, OctetString};
+use der::asn1::{Any, BitString, ObjectIdentifier, OctetString};
 use rustls_pki_types::UnixTime;
 use x509_cert::ext::Extension;
 use x509_cert::time::Time;

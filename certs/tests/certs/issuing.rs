@@ -132,7 +132,7 @@ fn the_authorities_have_exactly_their_profiles() {
     let (client, server) = (KeyPurpose::ClientAuth, KeyPurpose::ServerAuth);
     let signing = KeyPurpose::DocumentSigning;
     for (certificate, path_length, purposes) in [
-        (campus.root.certificate(), 1, vec![]),
+        (campus.root.certificate(), 2, vec![]),
         (campus.students.certificate(), 0, vec![client, signing]),
         (
             campus.services.certificate(),

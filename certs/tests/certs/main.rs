@@ -4,6 +4,7 @@
 mod campus;
 mod cms;
 mod crl;
+mod crosses;
 mod encoding;
 mod issuing;
 mod judge;

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod committed;
+mod compared;
 mod dating;
 mod found;
 mod judged;

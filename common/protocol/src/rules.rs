@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use admission::{Assigned, Found, Gone, Part, Work, admit, check_size, within};
 pub use amend::{AmendError, HandedIn};
 pub(crate) use change::values;
-pub use change::{Change, changes};
+pub use change::{Change, ExtensionChange, changes};
 pub use detachments::{Detachment, Detachments};
 pub use extension::Extension;
 pub use late::{LateRule, Per};

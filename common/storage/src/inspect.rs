@@ -39,11 +39,14 @@ impl Inspection {
         let mut statement = conn.prepare(&format!("PRAGMA integrity_check({MOST})"))?;
         let lines = statement.query_map([], |row| row.get(0))?;
         let problems: Vec<String> = lines.collect::<Result<_, _>>()?;
+        // What is found in one part of the file is one row of several lines.
+        let problems = problems.iter().flat_map(|row| row.lines());
+        let problems = problems.map(str::to_owned);
         let is_problem = |line: &String| line != "ok";
         Ok(Self {
             schema,
             pending: pending.into(),
-            problems: problems.into_iter().filter(is_problem).collect(),
+            problems: problems.filter(is_problem).collect(),
         })
     }
 }

@@ -36,6 +36,11 @@ impl Hash {
         Self(Sha256::digest([]).into())
     }
 
+    /// One after the other: a tile, or a proof as `ct-merkle` reads it.
+    pub(crate) fn concat(hashes: &[Self]) -> Vec<u8> {
+        hashes.iter().flat_map(|hash| hash.0).collect()
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

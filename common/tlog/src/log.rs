@@ -81,7 +81,9 @@ impl TileLog {
         for entry in entries {
             add(&mut bundle, entry.as_ref())?;
             let leaf = Hash::of_entry(entry.as_ref());
-            frontier.push(leaf, |tile, hashes| batch.write(tile, concat(&hashes)));
+            frontier.push(leaf, |tile, hashes| {
+                batch.write(tile, Hash::concat(&hashes))
+            });
             if frontier.size().is_multiple_of(TILE_WIDTH as u64) {
                 let last = Tile::holding(TileKind::Entries, frontier.size() - 1, frontier.size());
                 batch.extend(last, std::mem::take(&mut bundle));
@@ -93,7 +95,7 @@ impl TileLog {
             return Err(Error::OutOfRange { asked, size });
         }
         for (tile, hashes) in frontier.partial().filter(|(tile, _)| is_new(tile, before)) {
-            batch.write(tile, concat(hashes));
+            batch.write(tile, Hash::concat(hashes));
         }
         if !bundle.is_empty() {
             batch.extend(
@@ -189,7 +191,7 @@ fn mend(directory: &Path, tiles: &Tiles, head: &TreeHead) -> Result<Frontier, Er
     }
     let mut batch = Batch::new(directory);
     for (tile, hashes) in frontier.partial() {
-        batch.write(tile, concat(hashes));
+        batch.write(tile, Hash::concat(hashes));
     }
     batch.finish()?;
     Ok(frontier)
@@ -235,10 +237,6 @@ fn add(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), Error> {
     bundle.extend(length.to_be_bytes());
     bundle.extend(entry);
     Ok(())
-}
-
-fn concat(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
 }
 
 /// What the log in `directory` has recorded of its growth: all that a checkpoint may cover.

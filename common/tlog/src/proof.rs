@@ -71,7 +71,7 @@ impl TreeHead {
         if size > MAX_SIZE {
             return Err(unproved());
         }
-        let proof = ct_merkle::InclusionProof::try_from_bytes(concat(&proof.0));
+        let proof = ct_merkle::InclusionProof::try_from_bytes(Hash::concat(&proof.0));
         let proof = proof.map_err(|_| unproved())?;
         self.root_hash()
             .verify_inclusion(&entry, index, &proof)
@@ -102,7 +102,7 @@ impl TreeHead {
                 Err(unproved())
             };
         }
-        let proof = ct_merkle::ConsistencyProof::try_from_bytes(concat(&proof.0));
+        let proof = ct_merkle::ConsistencyProof::try_from_bytes(Hash::concat(&proof.0));
         let proof = proof.map_err(|_| unproved())?;
         newer
             .root_hash()
@@ -113,8 +113,4 @@ impl TreeHead {
     fn root_hash(&self) -> RootHash<Sha256> {
         RootHash::new(Array::from(*self.root.as_bytes()), self.size)
     }
-}
-
-fn concat(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
 }

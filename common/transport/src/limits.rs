@@ -149,7 +149,7 @@ impl Limits {
                 "content",
                 seconds_of(*content),
                 seconds_of(default.content),
-                "For the whole content of one submission.",
+                "For the whole content of one submission, and for all revocation lists of one answer.",
             ),
             (
                 "drain",

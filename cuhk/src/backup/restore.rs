@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName};
 use scb_cli::{Home, Role, create_private_dir, create_private_file, load_config, parse_date};
+use scb_tlog::TileLog;
 
 use super::archive::Verified;
 use crate::clock::{ClockCheck, check_begun, last_believed, last_seen};
@@ -32,6 +33,8 @@ pub(crate) struct Restored {
     pub(crate) certificates: usize,
     /// Who had cosigned the issuance log, and how far.
     pub(crate) witnesses: Vec<Witness>,
+    /// What is wrong with the issuance log in it, which was put aside: the database makes it anew.
+    pub(crate) log_aside: Option<String>,
     /// The services that are recorded, with the end of their newest certificate that counts.
     pub(crate) services: Vec<(ServiceName, Option<UnixTime>)>,
 }
@@ -150,6 +153,7 @@ fn check_in(
         });
     }
     let store = Store::open(&home.path(path::DATABASE))?.done_by(by);
+    let log_aside = put_damaged_log_aside(file, &home, &store)?;
     let made_at = backup.manifest.made_at.clone();
     let made = parse_date(&made_at).ok();
     let restored = store.write_blocking(move |records| {
@@ -180,11 +184,41 @@ fn check_in(
             students: records.roster().count_active()?,
             certificates,
             witnesses: records.log().witnesses()?,
+            log_aside,
             services: services(records, now)?,
         })
     });
     store.close_blocking();
     restored
+}
+
+/// An issuance log that no server could open, such as one of a backup that an earlier version made beside a server that
+/// was just appending. Its entries are in the database, as far as they are anywhere in this backup.
+fn put_damaged_log_aside(file: &Path, home: &Home, store: &Store) -> Result<Option<String>, Error> {
+    let directory = home.path(path::LOG);
+    if !directory.exists() {
+        return Ok(None);
+    }
+    let damaged = match TileLog::open(&directory) {
+        Ok(_) => return Ok(None),
+        Err(error @ (scb_tlog::Error::Damaged { .. } | scb_tlog::Error::Malformed { .. })) => error,
+        Err(other) => return Err(other.into()),
+    };
+    if store
+        .read_blocking(|records| records.log().removed())?
+        .is_some()
+    {
+        return Err(Error::BackupInvalid {
+            path: file.to_owned(),
+            reason: format!(
+                "its issuance log is damaged ({damaged}), and old questions are nowhere else"
+            ),
+        });
+    }
+    let aside = home.path("log.damaged");
+    fs::rename(&directory, &aside).map_err(draft::file("put aside", &directory))?;
+    draft::sync_parent(&aside)?;
+    Ok(Some(damaged.to_string()))
 }
 
 fn services(

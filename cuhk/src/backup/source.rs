@@ -4,7 +4,7 @@ use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 
 use scb_certs::is_encrypted;
-use scb_cli::{Home, read_limited};
+use scb_cli::{Home, create_private_dir, read_limited};
 
 use super::manifest::is_plain;
 use crate::Error;
@@ -15,9 +15,12 @@ use crate::store::AuthorityKind;
 
 /// Largest file that may be a key, in bytes.
 const MAX_KEY: u64 = 64 * 1024;
-/// Directories whose whole content is taken, besides those of roots: the issuing authorities, and
-/// the log if there is one.
-const TREES: [&str; 3] = ["issuers", path::KEYS, path::LOG];
+/// Directories whose whole content is taken, besides those of roots.
+const TREES: [&str; 2] = ["issuers", path::KEYS];
+/// What says how large the log is. The tree that it was signed for is written before it.
+const LOG_HEADS: [&str; 2] = ["log/checkpoint", "log/head"];
+/// A server that appends may take partial tiles away while they are copied, once in 256 entries.
+const ATTEMPTS: usize = 20;
 const FILES: [&str; 3] = ["role", path::CONFIG, path::ROOT_CERTIFICATE_COPY];
 
 /// A file to be taken.
@@ -29,9 +32,63 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
 }
 
-/// All files to be taken, with `database` for the database, and the names of those that hold a
-/// key in the clear and are left out.
-pub(super) fn collect(home: &Home, database: PathBuf) -> Result<(Vec<Source>, Vec<String>), Error> {
+/// The files of the log, if there is one, of one moment, though a server may append to it: what says how large it is
+/// first, and then every tile that this needs. Full tiles never change; what does is copied into `workshop`.
+pub(super) fn log_of_one_moment(home: &Home, workshop: &Path) -> Result<Vec<Source>, Error> {
+    let mut attempts = 1;
+    loop {
+        match log_now(home, &workshop.join(format!("log-{attempts}"))) {
+            Err(error) if attempts < ATTEMPTS && is_gone(&error) => attempts += 1,
+            copied => return copied,
+        }
+    }
+}
+
+fn log_now(home: &Home, copies: &Path) -> Result<Vec<Source>, Error> {
+    create_private_dir(copies)?;
+    let mut sources = Vec::new();
+    let mut copied = |name: String, path: &Path| {
+        let copy = copies.join(sources.len().to_string());
+        fs::copy(path, &copy).map_err(draft::file("read", path))?;
+        sources.push(Source { name, path: copy });
+        Ok::<_, Error>(())
+    };
+    for name in LOG_HEADS {
+        let path = home.path(name);
+        if path.exists() {
+            copied(name.to_owned(), &path)?;
+        }
+    }
+    let is_head = |source: &Source| LOG_HEADS.contains(&source.name.as_str());
+    // What goes while it is listed is full the second time.
+    let mut others = below(home, path::LOG)?;
+    others.extend(below(home, path::LOG)?);
+    others.sort_by(|a, b| a.name.cmp(&b.name));
+    others.dedup_by(|a, b| a.name == b.name);
+    let (partial, full): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .filter(|source| !is_head(source))
+        .partition(|source| source.name.contains(".p/"));
+    for source in partial {
+        copied(source.name, &source.path)?;
+    }
+    sources.extend(full);
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sources)
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Local(scb_cli::Error::File { source, .. })
+             if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// All files to be taken, with `database` for the database and `log` for the issuance log, and the names of those
+/// that hold a key in the clear and are left out.
+pub(super) fn collect(
+    home: &Home,
+    database: PathBuf,
+    log: Vec<Source>,
+) -> Result<(Vec<Source>, Vec<String>), Error> {
     let mut sources = vec![Source {
         name: path::DATABASE.to_owned(),
         path: database,
@@ -51,14 +108,17 @@ pub(super) fn collect(home: &Home, database: PathBuf) -> Result<(Vec<Source>, Ve
         .map(path::authority);
     for tree in roots.chain(TREES.map(str::to_owned)) {
         for source in below(home, &tree)? {
-            match is_key_in_the_clear(&source.path)? {
-                false => sources.push(source),
-                // A backup without an authority's key would be none.
-                true if tree != path::LOG => {
-                    return Err(Error::KeyInTheClear { path: source.path });
-                }
-                true => left_out.push(source.name),
+            // A backup without an authority's key would be none.
+            if is_key_in_the_clear(&source.path)? {
+                return Err(Error::KeyInTheClear { path: source.path });
             }
+            sources.push(source);
+        }
+    }
+    for source in log {
+        match is_key_in_the_clear(&source.path)? {
+            true => left_out.push(source.name),
+            false => sources.push(source),
         }
     }
     Ok((sources, left_out))
@@ -109,4 +169,43 @@ fn is_key_in_the_clear(path: &Path) -> Result<bool, Error> {
     // PEM, or the format of the Go signed note.
     let is_key = text.contains("PRIVATE KEY-----") || text.starts_with("PRIVATE+KEY+");
     Ok(is_key && !is_encrypted(&text))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_cli::Role;
+    use scb_tlog::{Algorithm, NoteKey, TileLog};
+
+    use super::*;
+
+    /// What a server appends while a backup is written is not in it, neither in part.
+    #[test]
+    fn the_log_is_of_one_moment_though_it_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(&dir.path().join("home"), Role::Cuhk).unwrap();
+        let key =
+            NoteKey::generate("cuhk.example/log".parse().unwrap(), Algorithm::Ed25519).unwrap();
+        let mut log = TileLog::open(&home.path(path::LOG)).unwrap();
+        let mut grow = |entries: std::ops::Range<u16>| {
+            let entries: Vec<_> = entries.map(|number| number.to_be_bytes()).collect();
+            let head = log.append(&entries).unwrap();
+            let checkpoint = log.sign(&key).unwrap();
+            log.publish(&checkpoint).unwrap();
+            head
+        };
+        let head = grow(0..219);
+        let workshop = dir.path().join("workshop");
+        create_private_dir(&workshop).unwrap();
+        let sources = log_of_one_moment(&home, &workshop).unwrap();
+        // So far that the partial tiles of before are full, and gone.
+        grow(219..700);
+        let copy = dir.path().join("copy");
+        for Source { name, path } in sources {
+            let to = copy.join(name);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(path, to).unwrap();
+        }
+        assert_eq!(TileLog::open(&copy.join(path::LOG)).unwrap().head(), head);
+    }
 }

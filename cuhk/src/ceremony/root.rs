@@ -10,6 +10,7 @@ use scb_protocol::{BundleError, SignedBundle};
 use serde::{Deserialize, Serialize};
 
 use super::InForce;
+use super::cross::{self, Crossing};
 use super::import::{altered, to_json};
 use super::revoked::{self, Revoked, require_listed, to_be_listed};
 use super::sign::{check_time, require_in_force, require_root};
@@ -43,6 +44,9 @@ pub struct RootRequest {
     /// The issuing authorities that count no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Revoked>,
+    /// What two roots are to say of each other, if that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cross: Option<Crossing>,
 }
 
 /// What is carried back. Nothing secret.
@@ -61,6 +65,9 @@ pub struct RootAnswer {
     lists: Vec<String>,
     bundle: String,
     signatures: Vec<Der>,
+    /// Cross certificates, PEM, if they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) crosses: Vec<String>,
 }
 
 impl RootRequest {
@@ -151,7 +158,8 @@ impl RootAnswer {
     }
 }
 
-/// What the root is to sign: for `another` root beside it, or only its list and the bundle anew.
+/// What the root is to sign: for `another` root beside it, with what the two say of each other, or only its list
+/// and the bundle anew.
 ///
 /// # Errors
 ///
@@ -181,6 +189,10 @@ pub fn request_root(
     let newest = roots.last().ok_or(Error::RecordInvalid { what: "root" })?;
     let newest = Certificate::from_der(newest.as_bytes())?;
     require_in_force(&newest, now)?;
+    let cross = match (another, counting.last()) {
+        (true, Some(newest)) => Some(Crossing::between(home, *newest, next)?),
+        _ => None,
+    };
     Ok(RootRequest {
         kind: REQUEST.to_owned(),
         v: 1,
@@ -190,17 +202,18 @@ pub fn request_root(
         number,
         roots,
         revoked: to_be_listed(home, &all)?,
+        cross,
     })
 }
 
 /// Signs with roots' keys: their revocation lists for another 13 months and the trust bundle; with
-/// the key of the `next` root its certificate and its first list as well.
+/// the key of the `next` root its certificate and its first list as well. What two roots say of each other is signed
+/// if it is asked for.
 ///
 /// # Errors
 ///
-/// [`Error::RequestNotOurs`] if a root is not among those that go on, [`Error::WrongRoot`] if the
-/// newest does not sign, [`Error::ClockSetBack`] before a root's beginning, [`Error::RootEnded`] after the
-/// newest's end;
+/// [`Error::RequestNotOurs`] if a root is not among those that go on, [`Error::WrongRoot`] if the newest does not sign,
+/// [`Error::ClockSetBack`] before a root's beginning, [`Error::RootEnded`] after the newest's end;
 /// [`Error::CeremonyInvalid`] if a next root is asked for and its key is not there, or the other way round.
 pub fn sign_root(
     request: &RootRequest,
@@ -244,6 +257,9 @@ pub fn sign_root(
     let lists = signers.iter().map(|root| list(root));
     let lists = lists.collect::<Result<_, Error>>()?;
     roots.extend(next.iter().map(|next| next.certificate().clone()));
+    let crosses = request.cross.as_ref();
+    let crosses = crosses.map(|cross| cross.sign(&roots, &signers, now));
+    let crosses = crosses.transpose()?.unwrap_or_default();
     let signed = SignedBundle::sign(&signers, &roots, request.sequence, (now, until))?;
     Ok(RootAnswer {
         kind: ANSWER.to_owned(),
@@ -253,6 +269,7 @@ pub fn sign_root(
         lists,
         bundle: signed.bundle,
         signatures: signed.signatures.into_iter().map(Der::new).collect(),
+        crosses,
     })
 }
 
@@ -270,11 +287,10 @@ pub(crate) fn is_root_imported(store: &Store, answer: &RootAnswer) -> Result<boo
 ///
 /// # Errors
 ///
-/// [`Error::NotInForce`] by this machine's clock;
-/// [`Error::CeremonyInvalid`] if no root of this home has signed the bundle, if it is not a later
-/// one, names a root that is none of this home's or leaves one out, what comes with it does not belong
-/// to it or has a number that was not asked for, or a list leaves out an authority that counts no
-/// more. Then nothing is changed.
+/// [`Error::NotInForce`] by this machine's clock; [`Error::CeremonyInvalid`] if no root of this home has signed the
+/// bundle, if it is not a later one, names a root that is none of this home's or leaves one out, what comes with it does
+/// not belong to it or has a number that was not asked for, a list leaves out an authority that counts no more, or the
+/// next root's is not there. Then nothing is changed.
 pub fn import_root(
     home: &Home,
     store: &Store,
@@ -305,12 +321,16 @@ pub fn import_root(
         return Err(not_in_force(counted, now));
     }
     require_listed(home, &all, (&lists, &roots))?;
+    let lists = signed_lists(lists, &roots, answer.next)?;
+    let crosses = cross::checked(home, answer, &roots, now)?;
     write_roots(home, bundle.trust(), next)?;
+    if let Some((newest, _)) = roots.last() {
+        cross::write(home, *newest, &crosses)?;
+    }
     let next = answer.next;
     store.write_blocking(move |records| {
         let epoch = records.status().advance(now)?;
-        for list in lists {
-            let signer = signer_of(&list, &roots)?;
+        for (signer, list) in lists {
             records
                 .lists()
                 .replace(signer, &StoredList { crl: list, epoch })?;
@@ -444,6 +464,25 @@ fn next_root(
     match is_new && trust.roots().contains(&certificate) {
         true => Ok(Some((signer, certificate))),
         false => Err(Error::CeremonyInvalid("its root is not the next one")),
+    }
+}
+
+/// Whose the lists are. Without one of the next root, which has none here yet, no list could be handed out any more.
+fn signed_lists(
+    lists: Vec<Crl>,
+    roots: &[(CrlSigner, Certificate)],
+    next: Option<CrlSigner>,
+) -> Result<Vec<(CrlSigner, Crl)>, Error> {
+    let signed = lists
+        .into_iter()
+        .map(|list| Ok((signer_of(&list, roots)?, list)));
+    let signed: Vec<_> = signed.collect::<Result<_, Error>>()?;
+    let is_there = |next| signed.iter().any(|(signer, _)| *signer == next);
+    match !signed.is_empty() && next.is_none_or(is_there) {
+        true => Ok(signed),
+        false => Err(Error::CeremonyInvalid(
+            "the revocation list of the root that signed it is not in it: it was cut on its way",
+        )),
     }
 }
 

@@ -151,6 +151,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         students,
         certificates,
         witnesses,
+        log_aside,
         services,
     } = restored(desk, arguments)?;
     let last = last_recorded.map_or_else(|| "none".to_owned(), rfc3339);
@@ -160,7 +161,8 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
         format!("  root           {root}"),
         format!("  in it          {students} active students, {certificates} certificates"),
     ];
-    let lines = begins.into_iter().chain(CERTIFIED_SINCE.map(str::to_owned));
+    let lines = begins.into_iter().chain(log_aside.map(log_put_aside));
+    let lines = lines.chain(CERTIFIED_SINCE.map(str::to_owned));
     let lines = lines.chain(of_services(services));
     let lines = lines.chain(SINCE.map(str::to_owned));
     for line in lines.chain(witnesses.iter().flat_map(witnessed)) {
@@ -222,6 +224,13 @@ fn of_services(services: Vec<(ServiceName, Option<UnixTime>)>) -> Vec<String> {
     }));
     lines.push("    and no service that was added since (cuhk service add)".to_owned());
     lines
+}
+
+fn log_put_aside(damage: String) -> String {
+    format!(
+        "  issuance log   DAMAGED in this backup, put aside as log.damaged ({damage}): `cuhk serve` makes it anew \
+         from the database"
+    )
 }
 
 /// What is not in a backup.

@@ -73,6 +73,11 @@ fn listening(home: &Home, config: &Config) -> Finding {
     let address = config.listen.unwrap_or(DEFAULT_LISTEN);
     let names = config.names().join(", ");
     match config.covers(address.ip()) {
+        // Where a server listens by `--listen` is not known here.
+        false if config.listen.is_none() => Finding::ok(
+            CHECK,
+            format!("its certificate is for {names}; where it listens, `cuhk serve --listen` says"),
+        ),
         true => Finding::ok(CHECK, format!("listens on {address} as {names}")),
         false => Finding::warn(
             CHECK,

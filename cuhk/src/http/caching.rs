@@ -14,6 +14,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::time::later;
+
 /// RFC 9110, section 5.6.7.
 const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -41,17 +43,17 @@ impl Cacheable {
             false => (StatusCode::OK, Body::from(self.content)),
         };
         let left = self.ends.as_secs().saturating_sub(now.as_secs());
-        let max_age = left.min(self.max_age.as_secs());
+        let kept = Duration::from_secs(left).min(self.max_age);
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         let others = [
             (ETAG, etag),
-            (EXPIRES, http_date(self.ends)),
+            (EXPIRES, http_date(later(now, kept))),
             (
                 CACHE_CONTROL,
-                format!("public, max-age={max_age}, must-revalidate"),
+                format!("public, max-age={}, must-revalidate", kept.as_secs()),
             ),
         ];
         for (name, value) in others {
@@ -64,14 +66,11 @@ impl Cacheable {
     }
 
     fn is_known(&self, asked: &HeaderMap, etag: &str) -> bool {
-        let known = asked.get(IF_NONE_MATCH).map(HeaderValue::to_str);
-        let Some(Ok(known)) = known else {
-            return false;
-        };
-        let mut known = known
-            .split(',')
-            .map(|tag| tag.trim().trim_start_matches("W/"));
-        known.any(|tag| tag == "*" || tag == etag)
+        // Several lines are one list (RFC 9110, section 5.3).
+        let lines = asked.get_all(IF_NONE_MATCH).into_iter();
+        let lines = lines.filter_map(|line| line.to_str().ok());
+        let mut known = lines.flat_map(|line| line.split(',')).map(str::trim);
+        known.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
     }
 }
 
@@ -95,17 +94,26 @@ mod tests {
     }
 
     const LIST: &[u8] = b"list";
+    const ENDS: u64 = 784_111_777 + 30;
 
     fn asked(name: axum::http::HeaderName, value: &'static str) -> Response<Body> {
+        asked_at(ENDS - 20, name, value)
+    }
+
+    fn asked_at(now: u64, name: axum::http::HeaderName, value: &'static str) -> Response<Body> {
         let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+        answered(now, &headers)
+    }
+
+    fn answered(now: u64, asked: &HeaderMap) -> Response<Body> {
         let list = Cacheable {
             media_type: "application/pkix-crl",
             version: "students-7".into(),
-            ends: at(784_111_777 + 30),
+            ends: at(ENDS),
             max_age: Duration::from_secs(60),
             content: Bytes::from_static(LIST),
         };
-        list.response(&headers, at(784_111_787))
+        list.response(asked, at(now))
     }
 
     #[test]
@@ -119,11 +127,34 @@ mod tests {
         assert_eq!(headers[CACHE_CONTROL], expected);
     }
 
+    /// Also by the header that caches of HTTP/1.0 look at.
+    #[test]
+    fn is_kept_no_longer_than_a_minute() {
+        let response = asked_at(ENDS - 24 * 60 * 60, IF_NONE_MATCH, "*");
+        let headers = response.headers();
+        assert_eq!(headers[EXPIRES], "Sat, 05 Nov 1994 08:51:07 GMT");
+        assert_eq!(
+            headers[CACHE_CONTROL],
+            "public, max-age=60, must-revalidate"
+        );
+    }
+
     #[tokio::test]
     async fn an_answer_holds_the_bytes_that_all_share_and_no_copy() {
         let answer = asked(IF_NONE_MATCH, "\"students-6\"");
         let held = axum::body::to_bytes(answer.into_body(), LIST.len()).await;
         assert_eq!(held.map(|held| held.as_ptr()).ok(), Some(LIST.as_ptr()));
+    }
+
+    #[test]
+    fn of_several_lines_each_is_looked_at() {
+        let line = |tag| (IF_NONE_MATCH, HeaderValue::from_static(tag));
+        let mut headers = HeaderMap::new();
+        for (name, value) in [line("\"x\""), line("\"students-7\"")] {
+            headers.append(name, value);
+        }
+        let answer = answered(ENDS - 20, &headers);
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
     }
 
     #[test]

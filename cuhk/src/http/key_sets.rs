@@ -10,6 +10,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Response};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use scb_certs::Fingerprint;
 use scb_protocol::{JwkSet, SpiffeBundle, Step};
 use scb_transport::HttpConnection;
 use serde::Serialize;
@@ -18,7 +19,6 @@ use super::caching::Cacheable;
 use super::refused::{Refused, refusal};
 use crate::Error;
 use crate::authority::Authority;
-use crate::published_keys::PublishedKeys;
 use crate::time::later;
 
 const JWK_SET: &str = "application/jwk-set+json";
@@ -41,7 +41,6 @@ async fn jwk_set(
     let set = JwkSet::of_signers(&keys.signers);
     let served = Served {
         media_type: JWK_SET,
-        keys,
         set,
     };
     served.response(&headers, &authority, &connection)
@@ -57,20 +56,18 @@ async fn bundle(
     let set = SpiffeBundle::new(&roots, &keys.signers, keys.sequence, MAX_AGE.as_secs());
     let served = Served {
         media_type: JSON,
-        keys,
         set,
     };
     served.response(&headers, &authority, &connection)
 }
 
 /// A set of keys on its way out.
-struct Served<'a, T> {
+struct Served<T> {
     media_type: &'static str,
-    keys: &'a PublishedKeys,
     set: Result<T, scb_certs::Error>,
 }
 
-impl<T: Serialize> Served<'_, T> {
+impl<T: Serialize> Served<T> {
     fn response(
         self,
         asked: &HeaderMap,
@@ -88,7 +85,8 @@ impl<T: Serialize> Served<'_, T> {
         let now = authority.now();
         let cacheable = Cacheable {
             media_type: self.media_type,
-            version: format!("keys-{}", self.keys.sequence),
+            // A root that is needed no more goes without another number.
+            version: Fingerprint::of(&content).to_string(),
             ends: later(now, MAX_AGE),
             max_age: MAX_AGE,
             content: content.into(),

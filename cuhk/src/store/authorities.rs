@@ -39,7 +39,7 @@ impl AuthorityKind {
         }
     }
 
-    /// How long what it issued may live at most, and a day.
+    /// How long what it issued may live at most, for leaves with a day more.
     fn longest(self) -> Duration {
         match self {
             Self::Root => Validities::ROOT,

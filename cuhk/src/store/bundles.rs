@@ -127,7 +127,7 @@ impl<'a> TrustBundles<'a> {
         Ok(restored == Some(convert::integer(self.sequence()?)))
     }
 
-    /// Hands out this one from now on. The same again changes nothing.
+    /// Hands out this one from now on.
     ///
     /// # Errors
     ///

@@ -101,9 +101,12 @@ impl<'a> Operations<'a> {
         let (before, number): (Vec<u8>, i64) = self
             .connection
             .prepare_cached(
-                "SELECT chain, number + 1 FROM operation
-                 UNION ALL SELECT chain, number + 1 FROM operation_removed
-                 ORDER BY 2 DESC LIMIT 1",
+                // The last by the index: ordered together, all of them would be sorted for each that is added.
+                "SELECT chain, number + 1 FROM
+                 (SELECT chain, number FROM
+                      (SELECT chain, number FROM operation ORDER BY number DESC LIMIT 1)
+                  UNION ALL SELECT chain, number FROM operation_removed)
+                 ORDER BY number DESC LIMIT 1",
             )?
             .query_one([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let at = convert::seconds(now);

@@ -231,6 +231,25 @@ fn the_two_thousandth_revocation_reads_what_the_tenth_did() {
         .unwrap();
 }
 
+/// What an operator does is noted after what was noted before.
+#[test]
+fn the_two_thousandth_operation_is_noted_like_the_tenth() {
+    let (_dir, store) = temporary();
+    store
+        .done_by(Act::of("roster suspend"))
+        .write_blocking(|records| {
+            let now = time(3000).unwrap();
+            let note = |number| records.note(&student_id(number), "suspended", now).unwrap();
+            (1..10).for_each(note);
+            let (_, tenth) = watched(records, || note(10));
+            (11..2_000).for_each(note);
+            let (_, last) = watched(records, || note(2_000));
+            assert_eq!(tenth, last);
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// The twin: the steps do tell a search from a look at everything.
 #[test]
 fn a_look_at_everything_costs_more_the_more_there_is() {

@@ -3,6 +3,7 @@
 
 mod administration;
 mod clock;
+mod crosses;
 mod enrolment;
 mod guessing;
 mod home;

@@ -34,7 +34,7 @@ impl University {
     }
 
     /// Another root, which the first has announced.
-    async fn another_root(&self) -> Root {
+    pub(crate) async fn another_root(&self) -> Root {
         let (request, key) = (
             self.asked_of_root(true).await,
             SigningKey::generate().unwrap(),
@@ -52,7 +52,7 @@ impl University {
     }
 
     /// The trust bundle as a client that knows the first root alone reads it.
-    async fn bundle(&self) -> (u64, TrustStore) {
+    pub(crate) async fn bundle(&self) -> (u64, TrustStore) {
         let signed = self.signed_bundle().await;
         let bundle = signed.verify(&self.trust(), 0, self.clock.now()).unwrap();
         (bundle.sequence(), bundle.trust().clone())
@@ -75,7 +75,7 @@ impl University {
         }
     }
 
-    async fn rotate_under(&self, root: &Root, kind: IssuerKind) {
+    pub(crate) async fn rotate_under(&self, root: &Root, kind: IssuerKind) {
         let (home, store, now) = (self.home(), self.store.clone(), self.clock.now());
         let root = root.clone();
         let ceremony = move || {
@@ -104,7 +104,7 @@ impl University {
         chain.certificates()[1].names_issuer(&self.root)
     }
 
-    async fn pass(&self, time: Duration) {
+    pub(crate) async fn pass(&self, time: Duration) {
         self.clock.advance(time);
         self.refresher.refresh().await.unwrap();
     }
@@ -254,10 +254,26 @@ async fn what_no_root_of_this_home_has_signed_changes_nothing() {
     let mut json: serde_json::Value = serde_json::from_slice(&honest.to_json()).unwrap();
     let other = sign_root(&request, &[university.root_with_key()], Some(key()), now).unwrap();
     let other: serde_json::Value = serde_json::from_slice(&other.to_json()).unwrap();
-    for field in ["certificate", "lists", "bundle", "signatures"] {
-        let whole = std::mem::replace(&mut json[field], other[field].clone());
+    let known = || {
+        let home = university.home();
+        let pem = std::fs::read_to_string(home.path("ca.pem")).unwrap();
+        (pem, home.path("root-2").exists())
+    };
+    let before = known();
+    assert_eq!(before.0.matches("BEGIN CERTIFICATE").count(), 1);
+    let of_the_present_root = serde_json::json!([json["lists"][0]]);
+    for (field, value) in [
+        ("certificate", other["certificate"].clone()),
+        ("lists", other["lists"].clone()),
+        ("lists", of_the_present_root),
+        ("lists", serde_json::json!([])),
+        ("bundle", other["bundle"].clone()),
+        ("signatures", other["signatures"].clone()),
+    ] {
+        let whole = std::mem::replace(&mut json[field], value);
         let mixed = RootAnswer::from_json(json.to_string().as_bytes()).unwrap();
         assert!(university.take_in(mixed).await.is_err(), "{field}");
+        assert_eq!(known(), before, "{field}");
         json[field] = whole;
     }
     assert_eq!(university.bundle().await.0, 1);

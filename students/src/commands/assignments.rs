@@ -167,6 +167,7 @@ impl Told {
         match self.listed.iter_mut().find(same) {
             Some((known, sids)) => {
                 known.extensions.extend(one.extensions);
+                known.extension_changes.extend(one.extension_changes);
                 sids.extend_from_slice(group.ids());
             }
             None => self.listed.push((one, group.ids().to_vec())),
@@ -241,7 +242,7 @@ fn rows(
     for own in &one.extensions {
         let text = told.extension(rules, own);
         let text = match all.extended(one, own) {
-            Some(_) => text,
+            Some(kept) => words.by_entry(&text, kept.announcement.entry().1),
             None => told.unsigned(&text),
         };
         rows.push((own.sid.to_string(), text));
@@ -261,6 +262,8 @@ fn rows(
             .iter()
             .map(|it| (words.changed(), change(it, words))),
     );
+    let own = one.extension_changes.iter();
+    rows.extend(own.map(|it| (words.changed(), words.extension_change(it))));
     rows.extend(all.rules(one).map(|kept| {
         let (_, index) = kept.announcement.entry();
         let at = local_time(kept.announcement.at());
@@ -354,6 +357,10 @@ fn one_as_json(told: &Told, one: &ListedAssignment, sids: &[StudentId]) -> Value
         let at = rfc3339(from_seconds(it.at));
         json!({"at": at, "field": it.field, "was": it.was, "is": it.is, "entry": it.entry})
     });
+    let of_extensions = one.extension_changes.iter().map(|it| {
+        let at = rfc3339(from_seconds(it.at));
+        json!({"at": at, "sid": it.sid, "was": it.was, "is": it.is, "entry": it.entry})
+    });
     json!({
         "course": one.course,
         "course_title": one.course_title,
@@ -365,5 +372,6 @@ fn one_as_json(told: &Told, one: &ListedAssignment, sids: &[StudentId]) -> Value
         "signed": signed.collect::<Vec<_>>(),
         "members": members.collect::<Vec<_>>(),
         "changes": changes.collect::<Vec<_>>(),
+        "extension_changes": of_extensions.collect::<Vec<_>>(),
     })
 }

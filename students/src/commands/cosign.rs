@@ -27,7 +27,7 @@ use self::over::Shown;
 pub(super) use self::show::proposal_as_json;
 use self::words::Words;
 pub(super) use self::words::Words as ProposalWords;
-use super::{Prepared, group_or_everybody, say_json};
+use super::{Prepared, group_or_everybody, quiet_unless, say_json};
 use crate::cli::{Common, Cosign, Named, Withdraw};
 use crate::engine::{HandedIn, ToldProposals};
 use crate::interactive::ask;
@@ -200,7 +200,7 @@ impl<'a> Desk<'a> {
         prepared.engine.setup.blackboard()?;
         let mut show = Show::new(common);
         let explained = common.explain.wanted().is_some();
-        let mut observer = observer(&mut show, explained);
+        let mut observer = quiet_unless(explained, &mut show);
         prepared.engine.renew_due(&group, &mut observer)?;
         Ok(Self {
             prepared,
@@ -223,7 +223,7 @@ impl<'a> Desk<'a> {
         let memory = ShownMemory::read(&self.prepared.engine.setup.home)?;
         for sid in self.group.ids().to_vec() {
             let explained = self.explained();
-            let mut observer = observer(&mut self.show, explained);
+            let mut observer = quiet_unless(explained, &mut self.show);
             let engine = &mut self.prepared.engine;
             let ToldProposals {
                 time,
@@ -375,7 +375,7 @@ impl<'a> Desk<'a> {
         unknown: Error,
     ) -> Result<(), Error> {
         let explained = self.explained();
-        let mut observer = observer(&mut self.show, explained);
+        let mut observer = quiet_unless(explained, &mut self.show);
         let engine = &mut self.prepared.engine;
         let told = engine.history(&self.group, (None, None), &mut observer)?;
         drop(observer);
@@ -409,7 +409,7 @@ impl<'a> Desk<'a> {
         reason: Option<Reason>,
     ) -> Result<ProposalStanding, Error> {
         let explained = self.explained();
-        let mut observer = observer(&mut self.show, explained);
+        let mut observer = quiet_unless(explained, &mut self.show);
         let engine = &mut self.prepared.engine;
         engine.end_proposal(sids, (submission, reason), &mut observer)
     }
@@ -449,15 +449,6 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Steps are only of interest to whoever wants them explained.
-fn observer(show: &mut Show, explained: bool) -> impl FnMut(&Event) + '_ {
-    move |event| {
-        if explained || event.step_event().is_none() {
-            show.event(event);
-        }
     }
 }
 

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use scb_certs::Fingerprint;
 use scb_cli::{Term, local_time, printable, rfc3339, say};
-use scb_protocol::counted;
 use scb_protocol::receipt::VerifiedReceipt;
+use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::{Refusal, counted};
 use scb_tlog::KeyName;
 use serde_json::json;
 
@@ -24,24 +25,38 @@ use crate::{Engine, Error, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
     let dir = receipts_dir(common)?;
-    if arguments.fetch {
-        fetch(common, arguments, term)?;
-    }
-    let (paths, refused) = (receipts::list(&dir)?, receipts::list_rejections(&dir)?);
-    let has_committed = !receipts::list_commitments(&dir)?.is_empty();
+    let withheld = match arguments.fetch {
+        true => fetch(common, arguments, term)?,
+        false => Vec::new(),
+    };
+    list(common, (&dir, &withheld), term)?;
+    let first = withheld.into_iter().next();
+    first.map_or(Ok(()), |(_, refusal)| Err(refusal.into()))
+}
+
+/// Why Blackboard does not give a receipt.
+type Withheld = (SubmissionNumber, Refusal);
+
+fn list(common: &Common, (dir, withheld): (&Path, &[Withheld]), term: Term) -> Result<(), Error> {
+    let (mut paths, refused) = (receipts::list(dir)?, receipts::list_rejections(dir)?);
+    let has_committed = !receipts::list_commitments(dir)?.is_empty();
     if paths.is_empty() && refused.is_empty() && !has_committed {
-        return none(&dir, common.json);
+        return none(dir, common.json);
     }
     let roots = verification_roots(common)?;
-    let read = || -> Vec<_> { paths.iter().map(|path| Kept::read(path, &roots)).collect() };
+    let read = |paths: &[PathBuf]| -> Vec<_> {
+        paths.iter().map(|path| Kept::read(path, &roots)).collect()
+    };
     let read_refused = || -> Result<Vec<_>, Error> {
         let read = |path: &PathBuf| Refused::read(path, &roots);
         refused.iter().map(read).collect()
     };
-    let (mut kept, mut refusals) = (read(), read_refused()?);
+    let (mut kept, mut refusals) = (read(&paths), read_refused()?);
     if kept.iter().any(Kept::is_pending) || refusals.iter().any(Refused::is_pending) {
         let completed = complete(common, term);
-        (kept, refusals) = (read(), read_refused()?);
+        // What came and has less in it than the one that waits is beside it.
+        paths = receipts::list(dir)?;
+        (kept, refusals) = (read(&paths), read_refused()?);
         if let (Err(error), false) = (completed, common.json) {
             say(&format!(
                 "Pending receipts could not be completed now: {}",
@@ -50,19 +65,25 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
         }
     }
     // What was completed just now may have proved some of them.
-    let committed = committed::all(&dir, &roots)?;
+    let committed = committed::all(dir, &roots)?;
     let pairs = || paths.iter().zip(&kept);
     if common.json {
-        let list: Vec<_> = pairs().map(|(path, kept)| kept.as_json(path)).collect();
+        let listed = |(path, one): (&PathBuf, &Kept)| one.as_json(path, one.richer(pairs()));
+        let list: Vec<_> = pairs().map(listed).collect();
         let refusals: Vec<_> = refusals.iter().map(Refused::as_json).collect();
         let commitments: Vec<_> = committed.iter().map(Committed::as_json).collect();
-        say_json(&json!({
+        let held_back = |(number, refusal): &Withheld| json!({ "submission": number.to_string(), "code": refusal.code });
+        let mut told = json!({
             "receipts": list,
             "refusals": refusals,
             "commitments": commitments,
-        }))?;
+        });
+        if !withheld.is_empty() {
+            told["held_back"] = withheld.iter().map(held_back).collect();
+        }
+        say_json(&told)?;
     } else {
-        pairs().try_for_each(|(path, kept)| say(&kept.line(path)))?;
+        pairs().try_for_each(|(path, one)| say(&one.line(path, one.richer(pairs()))))?;
         refusals.iter().try_for_each(|one| say(&one.line()))?;
         committed.iter().try_for_each(|one| say(&one.line()))?;
     }
@@ -71,20 +92,27 @@ pub(super) fn run(common: &Common, arguments: &Receipts, term: Term) -> Result<(
     conclusion(kept)
 }
 
-/// Those that another machine of the same student has, or that were lost here.
-fn fetch(common: &Common, arguments: &Receipts, term: Term) -> Result<(), Error> {
+/// Those that another machine of the same student has, or that were lost here. Answers which ones Blackboard holds
+/// back, and why.
+fn fetch(common: &Common, arguments: &Receipts, term: Term) -> Result<Vec<Withheld>, Error> {
     let mut prepared = Prepared::new(common, term)?;
     prepared.engine.setup.blackboard()?;
     let mut show = Show::new(common);
     let mut observer = quiet(common, &mut show);
     let (_, fetched) = prepared.ask(&arguments.ids, &mut observer, Engine::fetch_receipts)?;
-    match common.json {
-        true => Ok(()),
-        false => Ok(say(&format!(
-            "Fetched {}",
-            counted(fetched.len(), "receipt")
-        ))?),
+    if !common.json {
+        let count = counted(fetched.paths.len(), "receipt");
+        say(&match fetched.refused.as_slice() {
+            [] => format!("Fetched {count}"),
+            held => format!("Fetched {count}; Blackboard holds back {}", names_of(held)),
+        })?;
     }
+    Ok(fetched.refused)
+}
+
+fn names_of(held: &[Withheld]) -> String {
+    let names: Vec<_> = held.iter().map(|(number, _)| number.to_string()).collect();
+    names.join(", ")
 }
 
 /// What cannot be completed now stays pending, and is listed as such.
@@ -141,7 +169,23 @@ impl Kept {
         matches!(self, Self::Good(receipt) if receipt.witnessed().is_none())
     }
 
-    fn line(&self, path: &Path) -> String {
+    /// Of a complete one: which of these is of the same entry, and has something in it that this one lacks.
+    fn richer<'a>(
+        &self,
+        mut all: impl Iterator<Item = (&'a PathBuf, &'a Kept)>,
+    ) -> Option<&'a Path> {
+        let Self::Good(receipt) = self else {
+            return None;
+        };
+        receipt.witnessed()?;
+        let found = all.find(|(_, other)| match other {
+            Self::Good(other) => other.is_of_the_entry_of(receipt) && !receipt.shows_all_of(other),
+            Self::Bad(_) | Self::Unread(_) => false,
+        });
+        found.map(|(path, _)| path.as_path())
+    }
+
+    fn line(&self, path: &Path, richer: Option<&Path>) -> String {
         let name = name(path);
         match self {
             Self::Bad(reason) => format!("{name}  does NOT verify: {}", printable(reason)),
@@ -154,8 +198,9 @@ impl Kept {
                     .map(|m| m.sid.to_string())
                     .collect();
                 let pending = pending(self.is_pending(), receipt.awaited());
+                let less = richer.map(less).unwrap_or_default();
                 format!(
-                    "{name}  {}  {}/{}  {}  {}{pending}",
+                    "{name}  {}  {}/{}  {}  {}{pending}{less}",
                     local_time(receipt.accepted_at()),
                     statement.course,
                     statement.assignment,
@@ -166,7 +211,7 @@ impl Kept {
         }
     }
 
-    fn as_json(&self, path: &Path) -> serde_json::Value {
+    fn as_json(&self, path: &Path, richer: Option<&Path>) -> serde_json::Value {
         let path = path.to_string_lossy();
         match self {
             Self::Bad(reason) => json!({ "receipt": path, "verified": false, "reason": reason }),
@@ -181,6 +226,7 @@ impl Kept {
                     "verified": true,
                     "pending": self.is_pending(),
                     "awaited": receipt.awaited().map(names),
+                    "less_than": richer.map(Path::to_string_lossy),
                     "submission": receipt.number(),
                     "accepted_at": rfc3339(receipt.accepted_at()),
                     "course": statement.course,
@@ -203,6 +249,12 @@ fn pending(is_pending: bool, awaited: Option<&[KeyName]>) -> String {
             format!("  pending: CUHK has cosigned it, {missing} has not yet")
         }
     }
+}
+
+/// What is missing in it is in the other one, which was not replaced.
+fn less(richer: &Path) -> String {
+    let richer = name(richer);
+    format!("  has less in it (of the time, rules or extensions) than {richer}: keep both")
 }
 
 /// Without the file's path, where the system says what is wrong with it.

@@ -129,7 +129,7 @@ impl Engine {
     /// refused, or what failed here.
     pub(crate) fn audit(&mut self, group: &Group) -> Result<Audits, Error> {
         let members = self.open_all(group.ids())?;
-        let _lock = self.setup.home.lock()?;
+        let _lock = self.lock()?;
         let (setup, clock) = (&mut self.setup, &self.clock);
         self.runtime.block_on(async {
             let mut audits = Audits::default();

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::hand_in::Talk;
 use super::links::{RECEIPT, REPLY};
-use super::{Engine, commitment, logged, tokens};
+use super::{Engine, commitment, keeping, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
 /// So many proofs of each kind are asked for on one connection; the rest later.
@@ -89,7 +89,8 @@ impl Unproved {
         }
     }
 
-    /// Puts what it becomes with this proof in its place. Answers whether it is complete then.
+    /// Puts what it becomes with this proof in its place, or beside it if that has less in it. Answers whether what
+    /// is kept in its place is complete then.
     fn complete(
         &self,
         proof: &LogProof,
@@ -112,13 +113,25 @@ impl Unproved {
         if !is_whole && self.awaited() == Some(proof.missing.as_slice()) {
             return Ok(false);
         }
-        receipts::complete(&self.path, &zip)?;
+        let (path, is_in_place) = match (&self.kept, &receipt) {
+            (Kept::Receipt(old), Some(new)) if !new.shows_all_of(old) => {
+                if !is_whole || keeping::is_kept(setup, new)? {
+                    return Ok(false);
+                }
+                let beside = keeping::beside(setup, &self.path, (&zip, new), observer)?;
+                (beside, false)
+            }
+            _ => {
+                receipts::complete(&self.path, &zip)?;
+                (self.path.clone(), true)
+            }
+        };
         let followed = receipt.map_or(Ok(()), |receipt| {
-            commitment::follow(setup, (&receipt, &self.path), observer)
+            commitment::follow(setup, (&receipt, &path), observer)
         });
         match followed {
             // The observer is told, and `student receipts` and `history` tell it again: no reason to stop.
-            Ok(()) | Err(Error::Refused(_)) => Ok(is_whole),
+            Ok(()) | Err(Error::Refused(_)) => Ok(is_whole && is_in_place),
             Err(local) => Err(local),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, Fingerprint, StudentId};
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
     ExpectOutcome, ExpectSigned, LeftOut, Member, Outcome, Proposed, ProposedAnswer,
     SendingContent, Session, SignedAnswer, ToldProposal, sign,
@@ -15,16 +15,15 @@ use scb_protocol::statement::{Statement, SubmissionId};
 use scb_protocol::{Code, Fact, Refusal, Step};
 use scb_transport::Clock;
 
-use super::completion::roots;
+use super::completion::good_receipts;
 use super::facts;
 use super::finality::is_final;
 use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
 use super::links::{RECEIPT, REPLY};
-use super::reading::is_the_same_pending;
-use super::{Engine, tokens};
+use super::{Engine, keeping, tokens};
 use super::{anew, commitment};
 use crate::pending::{self, Pending};
-use crate::{Error, Observer, Report, Setup, receipts};
+use crate::{Error, Observer, Report, Setup};
 
 /// What has come of something that several have to sign.
 #[derive(Debug)]
@@ -171,20 +170,23 @@ pub(super) async fn fetch(
     Ok(kept)
 }
 
-/// Whether the receipt is kept here with which a proposal was answered: its own, or that of the
-/// same version.
-fn has_receipt(setup: &Setup, proposal: &ToldProposal) -> Result<bool, Error> {
-    let trust = setup.require_trust()?;
-    let roots: Vec<_> = trust.roots().iter().map(Certificate::fingerprint).collect();
-    let is_it = |path: &std::path::PathBuf| {
-        let receipt = receipts::read(path).ok();
-        let receipt = receipt.and_then(|zip| VerifiedReceipt::verify_under(&zip, &roots).ok());
-        receipt.is_some_and(|receipt| {
-            Some(receipt.number()) == proposal.listed.standing.number
-                && receipt.statement().is_same_version(&proposal.statement)
-        })
-    };
-    Ok(receipts::list(&setup.receipts)?.iter().any(is_it))
+/// What was accepted of these and whose receipt is not kept here: neither its own, nor that of the same version.
+fn without_receipt<'a>(
+    setup: &Setup,
+    told: &'a [ToldProposal],
+) -> Result<Vec<&'a ToldProposal>, Error> {
+    let is_accepted = |one: &&ToldProposal| one.listed.standing.state == ProposalState::Accepted;
+    let mut accepted: Vec<_> = told.iter().filter(is_accepted).collect();
+    if accepted.is_empty() {
+        return Ok(accepted);
+    }
+    for (_, _, receipt) in good_receipts(setup)? {
+        accepted.retain(|one| {
+            Some(receipt.number()) != one.listed.standing.number
+                || !receipt.statement().is_same_version(&one.statement)
+        });
+    }
+    Ok(accepted)
 }
 
 impl Talk<'_, '_> {
@@ -351,9 +353,7 @@ impl Talk<'_, '_> {
         (bytes, receipt): (Vec<u8>, VerifiedReceipt),
         before: bool,
     ) -> Result<KeptReceipt, Error> {
-        let roots = roots(self.setup);
-        let is_it = |old: &[u8]| is_the_same_pending(old, &receipt, &roots);
-        let path = receipts::keep(&self.setup.receipts, receipt.number(), &bytes, is_it)?;
+        let path = keeping::keep(self.setup, (&bytes, &receipt), self.observer)?;
         let kept = Fact::ReceiptKept {
             number: receipt.number(),
             files: receipt.statement().files.clone(),
@@ -405,12 +405,9 @@ impl Engine {
             if setup.home.looks_only() {
                 return Ok(told);
             }
-            for one in &told.told {
-                if one.listed.standing.state == ProposalState::Accepted && !has_receipt(setup, one)?
-                {
-                    let statement = one.listed.statement.as_bytes();
-                    fetch(setup, clock, members, statement, observer).await?;
-                }
+            for one in without_receipt(setup, &told.told)? {
+                let statement = one.listed.statement.as_bytes();
+                fetch(setup, clock, members, statement, observer).await?;
             }
             forget_ended(setup, &told.told)?;
             Ok(told)

@@ -43,9 +43,16 @@ pub(super) fn of(
     let trust = setup.require_trust()?;
     let service = service_id(&trust, &ServiceName::blackboard());
     let wanted = |wanted: &Option<Label>, name: &Label| wanted.as_ref().is_none_or(|it| it == name);
-    let kept = good_receipts(setup)?.filter_map(|(path, _, receipt)| {
-        (*receipt.service() == service).then(|| Lost::of(&receipt, path))
-    });
+    let good: Vec<_> = good_receipts(setup)?
+        .filter(|(_, _, receipt)| *receipt.service() == service)
+        .collect();
+    // One that is kept beside another which has more in it is the same submission.
+    let has_less = |one: &VerifiedReceipt| {
+        let mut all = good.iter().map(|(_, _, other)| other);
+        all.any(|other| other.shows_all_of(one) && !one.shows_all_of(other))
+    };
+    let kept = good.iter().filter(|(_, _, receipt)| !has_less(receipt));
+    let kept = kept.map(|(path, _, receipt)| Lost::of(receipt, path.clone()));
     let lost = kept
         .filter(|one| wanted(course, &one.course) && wanted(assignment, &one.assignment))
         .filter(|one| one.members.iter().any(|sid| group.ids().contains(sid)))

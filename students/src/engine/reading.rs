@@ -20,7 +20,7 @@ use super::completion::{numbers_kept, roots};
 use super::hand_in::Talk;
 use super::links::REPLY;
 use super::lost::{self, Lost};
-use super::{Engine, tokens};
+use super::{Engine, keeping, tokens};
 use crate::target::{Part, Place, Target};
 use crate::{Error, Event, Group, Observer, Setup, receipts};
 
@@ -122,8 +122,7 @@ impl Engine {
         Ok(all)
     }
 
-    /// Fetches the receipts of these students' submissions that are not kept here; where they are
-    /// now.
+    /// Fetches the receipts of these students' submissions that are not kept here.
     ///
     /// # Errors
     ///
@@ -132,17 +131,26 @@ impl Engine {
         &mut self,
         group: &Group,
         observer: &mut Observer<'_>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let mut fetched = Vec::new();
+    ) -> Result<Fetched, Error> {
+        let mut all = Fetched::default();
         for sid in group.ids() {
-            let kept = numbers_kept(&self.setup)?;
+            let mut known = numbers_kept(&self.setup)?;
+            known.extend(all.refused.iter().map(|(number, _)| *number));
             let alone = std::slice::from_ref(sid);
-            let one = self.session(alone, observer, async |setup, clock, member, observer| {
-                fetch_receipts(setup, clock, member, &kept, observer).await
-            })?;
-            fetched.extend(one);
+            loop {
+                let told =
+                    self.session(alone, observer, async |setup, clock, member, observer| {
+                        fetch_receipts(setup, clock, member, &known, observer).await
+                    })?;
+                let (fetched, is_more) = told;
+                known.extend(fetched.numbers());
+                all.add(fetched);
+                if !is_more {
+                    break;
+                }
+            }
         }
-        Ok(fetched)
+        Ok(all)
     }
 
     /// Fetches the receipt and the files of a submission in which one of these students has a part.
@@ -175,6 +183,27 @@ impl Engine {
     }
 }
 
+/// Receipts that were fetched.
+#[derive(Debug, Default)]
+pub(crate) struct Fetched {
+    /// Where each is now.
+    pub(crate) paths: Vec<(SubmissionNumber, PathBuf)>,
+    /// Those that Blackboard cannot give, and why.
+    pub(crate) refused: Vec<(SubmissionNumber, Refusal)>,
+}
+
+impl Fetched {
+    fn numbers(&self) -> impl Iterator<Item = SubmissionNumber> {
+        let refused = self.refused.iter().map(|(number, _)| *number);
+        self.paths.iter().map(|(number, _)| *number).chain(refused)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.paths.extend(other.paths);
+        self.refused.extend(other.refused);
+    }
+}
+
 /// Opens a session for one member.
 pub(super) async fn open<'a, 'o>(
     setup: &'a mut Setup,
@@ -200,28 +229,40 @@ pub(super) async fn history(
     Ok(told)
 }
 
-/// The receipts of one member that are not kept here; where each is now.
+/// As many receipts of one member that are not `known` as one connection gives, and whether there are more. It ends
+/// with the first that cannot be given.
 async fn fetch_receipts(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     member: &mut [Member],
-    kept: &[SubmissionNumber],
+    known: &[SubmissionNumber],
     observer: &mut Observer<'_>,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<(Fetched, bool), Error> {
     let (mut talk, session) = open(setup, clock, member, observer).await?;
     let (mut session, told) = talk.ask_history(session, (None, None)).await?;
-    let missing = told.versions.iter().map(|version| version.number);
-    let missing = missing.filter(|number| !kept.contains(number));
-    let (mut fetched, mut broken) = (Vec::new(), Ok(()));
-    for number in missing.take(MOST as usize) {
-        let (next, zip, receipt) = talk.fetch_receipt(session, number).await?;
+    let numbers = told.versions.iter().map(|version| version.number);
+    let mut missing = numbers.filter(|number| !known.contains(number));
+    let (mut fetched, mut broken) = (Fetched::default(), Ok(()));
+    for number in missing.by_ref().take(MOST as usize) {
+        let (next, zip, receipt) = match talk.fetch_receipt(session, number).await {
+            Err(Error::Refused(refusal)) if is_withheld(&refusal) => {
+                fetched.refused.push((number, refusal));
+                return broken.map(|()| (fetched, missing.next().is_some()));
+            }
+            received => received?,
+        };
         session = next;
         let path = receipts::save(&talk.setup.receipts, receipt.number(), &zip)?;
         broken = broken.and(talk.follow(&receipt, &path));
-        fetched.push(path);
+        fetched.paths.push((number, path));
     }
     talk.close().await;
-    broken.map(|()| fetched)
+    broken.map(|()| (fetched, missing.next().is_some()))
+}
+
+/// Whether Blackboard holds back this one, and would give another.
+fn is_withheld(refusal: &Refusal) -> bool {
+    [Code::StoredDamaged, Code::RulesAltered].contains(&refusal.code)
 }
 
 /// The receipt and all files of a submission of this member.
@@ -234,9 +275,7 @@ async fn download(
 ) -> Result<FetchedSubmission, Error> {
     let (mut talk, session) = open(setup, clock, member, observer).await?;
     let (mut session, zip, receipt) = talk.fetch_receipt(session, number).await?;
-    let roots = roots(talk.setup);
-    let is_it = |old: &[u8]| is_the_same_pending(old, &receipt, &roots);
-    let kept = receipts::keep(&talk.setup.receipts, number, &zip, is_it)?;
+    let kept = keeping::keep(talk.setup, (&zip, &receipt), talk.observer)?;
     let entries = &receipt.statement().files;
     let targets: Vec<Target> = entries.iter().map(|file| place.of(file)).collect();
     // Before a byte comes: nothing that is there may be in the way.
@@ -257,29 +296,6 @@ async fn download(
         receipt,
         kept,
     })
-}
-
-/// Whether these bytes are the same receipt while it was pending, with no more in it.
-pub(super) fn is_the_same_pending(
-    old: &[u8],
-    receipt: &VerifiedReceipt,
-    roots: &[Fingerprint],
-) -> bool {
-    let old = VerifiedReceipt::verify_under(old, roots);
-    old.is_ok_and(|old| {
-        old.witnessed().is_none()
-            && old.commitment() == receipt.commitment()
-            && cosigned(&old) <= cosigned(receipt)
-    })
-}
-
-/// By whom: nobody, CUHK, or as many as Blackboard waits for.
-fn cosigned(receipt: &VerifiedReceipt) -> u8 {
-    match (receipt.witnessed(), receipt.awaited()) {
-        (Some(_), _) => 2,
-        (None, Some(_)) => 1,
-        (None, None) => 0,
-    }
 }
 
 impl Talk<'_, '_> {

@@ -118,6 +118,19 @@ impl Words {
         }
     }
 
+    /// Where two receipts of the same entry are, of which the later one has less in it.
+    pub(crate) fn kept_beside(self, [before, now]: &[String; 2]) -> String {
+        match self.0 {
+            Language::English => format!(
+                "the receipt that came has less in it (of the time, rules or extensions) than {before}: both are kept, \
+                 it in {now}"
+            ),
+            Language::Chinese => format!(
+                "收到的收據比 {before} 少了內容（時間、規則或延期）；兩份均已保留，新的一份存於 {now}"
+            ),
+        }
+    }
+
     /// Where two signed words are of which rules are in force, and of which only one can be.
     pub(crate) fn rules_contradicted(self, [before, now]: &[String; 2]) -> String {
         match self.0 {

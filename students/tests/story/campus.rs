@@ -241,6 +241,7 @@ pub(crate) fn told(events: &[Event]) -> Vec<String> {
         Event::Sending { sent, total } => format!("sending {sent} of {total}"),
         Event::RejectionKept { .. } => "rejection kept".to_owned(),
         Event::CommitmentBroken { .. } => "commitment broken".to_owned(),
+        Event::KeptBeside { .. } => "kept beside".to_owned(),
         Event::RulesContradicted { .. } => "rules contradicted".to_owned(),
         Event::GivenUp { submission } => format!("given up {submission}"),
         Event::ProposedAnew { submission } => format!("proposed anew {submission}"),

@@ -9,7 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::campus::{Ran, program};
-use crate::operations::boxes;
+use crate::operations::machine::{TELL, ends, terminal};
+use crate::operations::{boxes, indented};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -81,6 +82,10 @@ impl Machine {
     /// One box of commands in a shell of root's that stops at the first that fails. Functions that an
     /// earlier box has defined are still there.
     fn tried(&self, text: &str) -> Ran {
+        Ran::of(&mut self.shell(text))
+    }
+
+    fn shell(&self, text: &str) -> Command {
         let script = format!(
             "set -euo pipefail\n[ ! -e /run/functions ] || . /run/functions\n{text}\n\
              declare -f > /run/functions\n"
@@ -93,7 +98,18 @@ impl Machine {
         shell.args(["env", "-i", "HOME=/root", "LC_ALL=C.UTF-8"]);
         shell.arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
         shell.args(["bash", "-c", &format!("cd /opt/scb; {script}")]);
-        Ran::of(&mut shell)
+        shell
+    }
+
+    /// Types what the page has only indented, at a terminal of root's; passphrases are asked for by programs that run
+    /// as another user.
+    fn types(&self, part: &str, given: (&str, &str)) {
+        let mut page = indented().into_iter();
+        let command = page.find(|command| command.contains(part)).unwrap();
+        let command = command.replace(given.0, given.1);
+        let terminal = terminal(self.shell(&format!("{command}\n{TELL}")));
+        let (shown, ended) = ends(terminal, |file| self.runs(&format!("cat /{file}")));
+        assert_eq!(ended, Some(0), "{command}: {shown}");
     }
 
     /// What it says, without the end of the line.
@@ -145,6 +161,22 @@ fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_ha
         "runuser -u blackboard -- blackboard --home /var/lib/blackboard/home submissions list --json",
     );
     assert_eq!(listed.matches("\"CSCI3100\"").count(), 1, "{listed}");
+
+    // Of what is only for some days, that which needs none to be made.
+    for part in [
+        "fallocate ",
+        "rm /var/lib/blackboard/reserve",
+        "keys rotate root",
+        "keys request lists",
+        "keys sign-request",
+        "keys import",
+        "blackboard/home witness show",
+        "root sign-crl --beyond",
+        "--codes-out /var/lib/cuhk/again.csv",
+        "--also-certified",
+    ] {
+        machine.types(part, ("DIR", "/var/lib/cuhk/home/root-2"));
+    }
 
     machine.runs("systemctl start cuhk-backup.service");
     assert_eq!(machine.shows("cuhk-backup", "Result"), "success");

@@ -39,6 +39,19 @@ impl LogWitness {
         Ok(keys)
     }
 
+    /// Whether CUHK, asked anew, endorses another key for its cosignatures than the one at hand.
+    pub(super) async fn has_another_witness(
+        &mut self,
+        link: &mut Link,
+        name: &LogName,
+        key: &VerifierKey,
+    ) -> Result<bool, Trouble> {
+        let at_hand = self.known(name).keys.clone();
+        self.known(name).is_forgotten = true;
+        let (_, endorsed) = self.keys(link, name, key).await?;
+        Ok(at_hand.is_some_and(|(_, keys)| keys.witness() != endorsed.witness()))
+    }
+
     pub(super) async fn keys_at_hand(
         &mut self,
         name: &LogName,

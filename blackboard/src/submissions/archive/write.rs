@@ -1,5 +1,5 @@
-//! The ZIP file of an archive, written as it is read: in memory are one receipt, a piece of a file
-//! and the names of what is in it.
+//! The ZIP file of an archive, written as it is read: in memory are one receipt, a piece of a file, what the entries
+//! say, `submissions.csv` and the names of what is in it.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
@@ -107,7 +107,7 @@ impl Packing<'_> {
                 .record(number)?
                 .ok_or(Error::Altered { number })?;
             let receipt = record.receipt(&self.roots)?;
-            if leaf_commitment(record.leaf_bytes()) != *commitment {
+            if leaf_commitment(record.leaf()) != *commitment {
                 return Err(Error::Altered { number }.into());
             }
             files += self.submission(zip, &record, &receipt, &mut table)?;

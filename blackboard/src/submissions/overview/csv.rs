@@ -8,7 +8,7 @@ use scb_protocol::message::proposal::RefusedSignature;
 use super::text::without_list;
 use super::{Line, Overview};
 
-const HEADER: [&str; 22] = [
+const HEADER: [&str; 23] = [
     "sid",
     "state",
     "number",
@@ -31,6 +31,7 @@ const HEADER: [&str; 22] = [
     "grade",
     "not_signed_by",
     "refused_signatures",
+    "upload_never_came",
 ];
 
 pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
@@ -53,7 +54,7 @@ pub(super) fn print(overview: &mut Overview<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cells(line: &Line) -> [String; 22] {
+fn cells(line: &Line) -> [String; 23] {
     let (came, failed) = (line.came.as_ref(), line.setback.as_ref());
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let members = came.iter().flat_map(|came| &came.members);
@@ -95,5 +96,8 @@ fn cells(line: &Line) -> [String; 22] {
             .map_or(String::new(), |outdated| outdated.to_string()),
         missing.join(" "),
         tried.collect::<Vec<_>>().join("; "),
+        line.upload_until
+            .as_ref()
+            .map_or(String::new(), |_| line.upload_is_over.to_string()),
     ]
 }

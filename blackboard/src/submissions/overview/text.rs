@@ -133,14 +133,7 @@ fn remarks(line: &Line) -> Vec<String> {
     if line.is_named {
         remarks.push("others named him in what he has not signed".to_owned());
     }
-    match (&line.upload_until, line.state) {
-        (Some(until), State::HandedIn) => remarks.push(format!(
-            "another version was signed; its files may come until {}",
-            local(until)
-        )),
-        (Some(until), _) => remarks.push(format!("files may come until {}", local(until))),
-        (None, _) => {}
-    }
+    remarks.extend(line.upload_until.as_ref().map(|until| upload(line, until)));
     let setback = |failed| setback(failed, &line.sid);
     remarks.extend(line.setback.as_ref().map(setback));
     let in_vain = line.setback.iter().flat_map(|failed| &failed.tried);
@@ -150,6 +143,21 @@ fn remarks(line: &Line) -> Vec<String> {
         remarks.push("not on the class list".to_owned());
     }
     remarks
+}
+
+/// What was signed, and whose files have not all come.
+fn upload(line: &Line, until: &str) -> String {
+    let until = local(until);
+    match (line.state, line.upload_is_over) {
+        (State::HandedIn, false) => {
+            format!("another version was signed; its files may come until {until}")
+        }
+        (_, false) => format!("files may come until {until}"),
+        (State::NeverCame, true) => format!("they had to come by {until}"),
+        (_, true) => {
+            format!("another version was signed; its files never came, and had to by {until}")
+        }
+    }
 }
 
 /// Why nobody is to blame.

@@ -3,7 +3,7 @@
 use scb_certs::StudentId;
 use scb_protocol::Code;
 use scb_protocol::log_leaf::Entry;
-use scb_protocol::rules::RulesError;
+use scb_protocol::rules::{Extension, RulesError};
 
 use super::{
     Desk, HOUR, NOW, THREE, campus, extension, group, now, place, refused, rules, sid, to,
@@ -39,6 +39,24 @@ fn extensions_are_given_and_taken_back_and_both_are_entered() {
     };
     assert_eq!(take_back(&[THREE[1], THREE[2]]), [sid(THREE[1])]);
     assert_eq!(take_back(&[THREE[1]]), Vec::<StudentId>::new());
+    let changes = desk.store.extension_changes(place("lab-1")).unwrap();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|one| {
+            let due = |own: Option<&Extension>| own.map(|own| own.due.as_secs());
+            (
+                one.sid.as_str(),
+                due(one.was.as_ref()),
+                due(one.is.as_ref()),
+                one.entry,
+            )
+        })
+        .collect();
+    let expected = [
+        (THREE[1], Some(due), None, 4),
+        (THREE[0], Some(due), Some(due + 1), 3),
+    ];
+    assert_eq!(told, expected, "the latest first");
     let kinds: Vec<_> = desk.log("lab-1").iter().map(Entry::name).collect();
     let extension = "extension";
     assert_eq!(kinds, ["rules", extension, extension, extension, extension]);

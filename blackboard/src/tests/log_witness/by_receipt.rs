@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use scb_cli::Failure;
 use scb_protocol::log_leaf::{Entry, Leaf};
+use scb_protocol::receipt::{ReceiptParts, build};
 use scb_protocol::server::Outage;
 use scb_protocol::statement::SubmissionNumber;
 
@@ -139,6 +140,17 @@ async fn what_was_acknowledged_comes_back_with_its_number_its_time_and_its_files
     );
     let hour_ago = campus.certs.now().as_secs() - 3600;
     assert!(record.committed_at().unwrap().as_secs() <= hour_ago);
+    // The receipt has the entry which says that all had signed on one machine.
+    let told = store.delivered(&record).unwrap();
+    let members = told[0].with.clone();
+    assert_eq!((told.len(), members.len()), (3, 3));
+    for one in &told {
+        assert_eq!(
+            (one.entry, one.connection, &one.with),
+            (None, None, &members)
+        );
+        assert_eq!(one.at, record.committed_at().unwrap());
+    }
     let after = entries(&campus);
     assert_eq!(after[..before.len()], before, "what was lost stays lost");
     let Some(Entry::Restored(restored)) = after.last().unwrap() else {
@@ -179,6 +191,24 @@ async fn what_was_acknowledged_comes_back_with_its_number_its_time_and_its_files
     assert!(numbers[2] > number(1000), "{numbers:?}");
     campus.stop().await;
     campus.start().await.unwrap();
+    campus.stop().await;
+}
+
+/// A receipt of which the proof was still to come has no entry that says who signed over which connection.
+#[tokio::test]
+async fn over_which_connection_a_signature_came_is_not_made_up() {
+    let (mut campus, kept) = gone_on().await;
+    campus.start().await.unwrap();
+    let roots = [campus.certs.root().certificate().fingerprint()];
+    let (_, parts) = ReceiptParts::verified(&kept.bytes, &roots).unwrap();
+    let pending = build(&parts.evidence, &parts.leaf, None).unwrap();
+    fs::write(&kept.receipt, pending).unwrap();
+    by_receipt(&campus, &kept.receipt, &[&kept.file])
+        .await
+        .unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    let record = store.record(number(2)).unwrap().unwrap();
+    assert!(store.delivered(&record).unwrap().is_empty());
     campus.stop().await;
 }
 

@@ -253,13 +253,16 @@ async fn one_that_started_before_cuhk_was_told_again_stops_although_no_log_grows
     assert_eq!(entries(&campus), kept);
 }
 
-/// Only the database is put back, and what was published since stays in its place.
-fn restore_database(campus: &Campus) {
+/// Only the database is put back, with the log that one which was just closed may have beside it; what was
+/// published since stays in its place.
+pub(super) fn restore_database(campus: &Campus) {
+    let backup = campus.dir.path().join("backup");
     for name in ["blackboard.db", "blackboard.db-wal", "blackboard.db-shm"] {
         let _ = fs::remove_file(campus.home.path(name));
+        if backup.join(name).exists() && !name.ends_with("-shm") {
+            fs::copy(backup.join(name), campus.home.path(name)).unwrap();
+        }
     }
-    let backup = campus.dir.path().join("backup/blackboard.db");
-    fs::copy(backup, campus.home.path("blackboard.db")).unwrap();
 }
 
 #[tokio::test]

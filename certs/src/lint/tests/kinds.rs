@@ -28,6 +28,21 @@ const ALWAYS: [(Alter, Defect); 4] = [
     ),
 ];
 
+/// What is wrong only in a root, also in one that another root certifies.
+const OF_ROOTS: [(Alter, Defect); 5] = [
+    (leads_to_authorities, Defect::BasicConstraints),
+    (becomes_authority, Defect::BasicConstraints),
+    (
+        |it| it.key_usages.push(KeyUsagePurpose::DigitalSignature),
+        Defect::KeyUsage,
+    ),
+    (
+        |it| it.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth],
+        Defect::Extension,
+    ),
+    (add_host, Defect::Name),
+];
+
 fn domain() -> TrustDomain {
     "cuhk.example".parse().unwrap()
 }
@@ -173,20 +188,26 @@ fn of_roots() {
         Root::self_signed(&parameters, &domain(), key)
     };
     create(|_| ()).unwrap();
-    let own: [(Alter, Defect); 4] = [
-        (leads_to_authorities, Defect::BasicConstraints),
-        (
-            |it| it.key_usages.push(KeyUsagePurpose::DigitalSignature),
-            Defect::KeyUsage,
-        ),
-        (
-            |it| it.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth],
-            Defect::Extension,
-        ),
-        (add_host, Defect::Name),
-    ];
-    for (alter, defect) in ALWAYS.iter().chain(&own) {
+    for (alter, defect) in ALWAYS.iter().chain(&OF_ROOTS) {
         refused(create(*alter), *defect, "root");
+    }
+}
+
+#[test]
+fn of_cross_certificates() {
+    let root = || Root::create(&domain(), SigningKey::generate().unwrap(), now()).unwrap();
+    let (older, newer, urls) = (root(), root(), DistributionUrls::default());
+    let validity = issued_now(now(), Validities::CROSS);
+    let certify = |alter: Alter| {
+        let (key, serial) = (newer.key().public_key(), Serial::random().unwrap());
+        let made = crate::profile::cross(&domain(), key, &serial, &validity);
+        let mut parameters = made.unwrap();
+        alter(&mut parameters);
+        older.certify_cross(&parameters, key, &urls)
+    };
+    certify(|_| ()).unwrap();
+    for (alter, defect) in ALWAYS.iter().chain(&OF_ROOTS) {
+        refused(certify(*alter), *defect, "cross");
     }
 }
 

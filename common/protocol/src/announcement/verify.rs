@@ -216,6 +216,7 @@ pub(crate) fn check_listed(
     let taken = told.take((trust, service), now);
     let checked = taken.and_then(|taken| {
         check_changes(&taken[0].announcement, listed)?;
+        check_extension_changes(listed, &taken)?;
         Ok(taken)
     });
     checked.map_err(|reason| told.refusal(reason))
@@ -345,6 +346,45 @@ fn check_changes(
         true => Ok(()),
         false => Err("the rules were changed later than what was signed".to_owned()),
     }
+}
+
+/// The last change of each student's extension leads to what he is told that he has, no later than by the entry that
+/// is signed for it; those before are of earlier entries. That one was taken back, no signature says.
+fn check_extension_changes(
+    listed: &ListedAssignment,
+    taken: &[SignedAnnouncement],
+) -> Result<(), String> {
+    let changes = &listed.extension_changes;
+    let gives = |one: &VerifiedAnnouncement, extension: &Extension| match &one.said {
+        Said::Extended(extended) => extended.given.contains(extension),
+        _ => false,
+    };
+    for (place, change) in changes.iter().enumerate() {
+        let mut later = changes[..place]
+            .iter()
+            .filter(|later| later.sid == change.sid);
+        let is_last = later.clone().next().is_none();
+        let signed = change.is.as_ref().filter(|_| is_last).and_then(|is| {
+            let mut signed = taken.iter().map(|one| &one.announcement);
+            signed.find(|one| gives(one, is))
+        });
+        if later.any(|later| later.entry <= change.entry)
+            || signed.is_some_and(|signed| signed.leaf.index < change.entry)
+        {
+            let sid = &change.sid;
+            return Err(format!(
+                "the changes of the extension of {sid} are not of the entries that they are said to be of"
+            ));
+        }
+        let own = listed.extensions.iter().find(|own| own.sid == change.sid);
+        if is_last && change.is.as_ref() != own {
+            let sid = &change.sid;
+            return Err(format!(
+                "the last change of the extension of {sid} does not lead to what was told"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// It gives an extension that was told, and not another one to that student.

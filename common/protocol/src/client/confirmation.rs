@@ -94,6 +94,13 @@ impl Session {
         (key.client_confirmation(), key.server_confirmation())
     }
 
+    /// The MAC over these bytes, whether or not they are a statement: [`Session::submit`] sends none that a server
+    /// would not understand.
+    #[doc(hidden)]
+    pub fn statement_mac(&self, statement: &[u8]) -> Mac {
+        self.key.statement_mac(statement)
+    }
+
     /// Asks what the members can hand in: in one course only, if one is named, and from the
     /// how-manyth on.
     pub fn ask_assignments(self, course: Option<Label>, from: u32) -> (ExpectAssignments, Request) {

@@ -17,7 +17,7 @@ use crate::assurance::Mode;
 use crate::log_leaf::LogName;
 use crate::object::objects;
 use crate::receipt::SignedEntry;
-use crate::rules::{Change, Extension, Rules, Title};
+use crate::rules::{Change, Extension, ExtensionChange, Rules, Title};
 use crate::statement::{Label, SubmissionId, SubmissionNumber};
 use crate::values::{Challenge, Ciphertext, Der, Encapsulation, Mac, SessionPublicKey};
 
@@ -78,6 +78,10 @@ pub struct ListedAssignment {
     /// What was changed of the rules since they were first told, the latest first; no more than
     /// 10 changes.
     pub changes: Vec<Change>,
+    /// What was changed of extensions of members who ask, the latest first; no more than 10 changes. Servers of
+    /// before send none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extension_changes: Vec<ExtensionChange>,
 }
 
 /// An assignment of which nothing is told: what Blackboard has stored of it is not what its log says.

@@ -1,9 +1,10 @@
 //! What was changed in rules, told value by value.
 
 use rustls_pki_types::UnixTime;
+use scb_certs::StudentId;
 use serde::{Deserialize, Serialize};
 
-use super::Rules;
+use super::{Extension, Rules};
 use crate::object::objects;
 use crate::time::rfc3339;
 
@@ -25,7 +26,25 @@ pub struct Change {
     pub entry: Option<u64>,
 }
 
-objects!(Change);
+/// A student's extension that took the place of another, or was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a JSON object")]
+pub struct ExtensionChange {
+    /// When: seconds since 1970 by Blackboard's clock.
+    pub at: u64,
+    /// Whose it is.
+    pub sid: StudentId,
+    /// What he had; absent for none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Extension>,
+    /// What he has since; absent for none any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<Extension>,
+    /// The number of the entry of the assignment's log that says so.
+    pub entry: u64,
+}
+
+objects!(Change, ExtensionChange);
 
 impl Change {
     /// Whether lateness, and what it costs, is judged by what was changed.

@@ -12,7 +12,7 @@ use scb_protocol::message::proposal::{
 };
 use scb_protocol::receipt::{SignedEntry, file};
 use scb_protocol::rejection::is_rejection;
-use scb_protocol::rules::{Extended, Extension, Rules, Terms};
+use scb_protocol::rules::{Extended, Extension, ExtensionChange, Rules, Terms};
 use scb_protocol::{Code, from_seconds};
 use scb_testkit::{TestCampus, TestIdentity};
 
@@ -200,6 +200,57 @@ fn what_is_told_otherwise_than_it_is_signed_is_refused() {
             .unsigned
             .is_empty()
     );
+}
+
+#[test]
+fn what_became_of_an_extension_leads_to_the_one_that_is_told() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..1]);
+    let listed = announced(&group, messages::listed());
+    let own = listed.extensions[0].clone();
+    let before = Extension {
+        due: from_seconds(own.due.as_secs() - 1),
+        ..own.clone()
+    };
+    let change = |was: &Extension, is: Option<&Extension>| ExtensionChange {
+        at: 1_772_100_000,
+        sid: own.sid.clone(),
+        was: Some(was.clone()),
+        is: is.cloned(),
+        entry: RULES + 1,
+    };
+    let given = change(&before, Some(&own));
+    let removed = ExtensionChange {
+        entry: RULES,
+        ..change(&own, None)
+    };
+    let of_later = ExtensionChange {
+        entry: RULES + 2,
+        ..given.clone()
+    };
+    for (changes, is_right) in [
+        (vec![of_later], false),
+        (vec![given.clone(), given.clone()], false),
+        (vec![given.clone()], true),
+        (vec![given.clone(), removed.clone()], true),
+        (vec![removed.clone()], false),
+        (vec![removed, given], false),
+    ] {
+        let one = ListedAssignment {
+            extension_changes: changes,
+            ..listed.clone()
+        };
+        let wire = serde_json::to_string(&one).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ListedAssignment>(&wire).unwrap(),
+            one
+        );
+        let answer = answered_to(&group, told(1, vec![one.clone()])).unwrap();
+        match is_right {
+            true => assert_eq!(answer.listed, [one]),
+            false => assert_eq!(answer.unsigned[0].code, Code::RulesUnsigned),
+        }
+    }
 }
 
 fn other(rules: &Rules) -> Rules {

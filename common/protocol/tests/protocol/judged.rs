@@ -134,9 +134,26 @@ impl<'a> Case<'a> {
             }
             if !shown.is_empty() {
                 unpacked.step(2).says("CMS Verification successful");
-                unpacked
-                    .step(8)
-                    .says("the log holds the rules of then: True");
+                let log = unpacked.step(8);
+                log.says("the log holds the rules of then: True");
+                for number in 1..shown.len() {
+                    log.says(&format!("the log holds extension-{number} of then: True"));
+                }
+                let standings = standings(&told);
+                if standings.is_empty() {
+                    log.says("an extension is NOT in it: ");
+                }
+                for standing in standings {
+                    let (sid, stands) = standing.split_once(" was ").unwrap();
+                    let late = match stands.strip_prefix("late by ") {
+                        Some(late) => format!(": late by {}\n", late.split_once(',').unwrap().0),
+                        None if stands.starts_with("too late") => ": late by ".to_owned(),
+                        None => ": not late\n".to_owned(),
+                    };
+                    let of_his = |line: &&str| line.starts_with(&format!("{sid}: due "));
+                    let line = log.output.split_inclusive('\n').find(of_his).unwrap();
+                    assert!(line.contains(&late), "{standing}: {line}");
+                }
             }
         }
         told
@@ -233,6 +250,63 @@ fn without_them_it_says_that_it_does_not_show_lateness() {
     let told = case.told(&[0]);
     assert!(told[1].contains("entry 1 is NOT in it"), "{told:?}");
     assert_eq!((told.len(), standings(&told).len()), (2, 0), "nobody's");
+}
+
+/// Whoever puts a later time into an extension makes nobody punctual by the page for `openssl` and Python either.
+#[test]
+fn by_what_the_log_does_not_hold_nobody_is_called_punctual() {
+    if !judge(Judge::Cryptography) || !judge(Judge::Openssl) {
+        return;
+    }
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..2]);
+    let own = [extension(&group, 1, HOUR)];
+    let case = Case::of(&group, terms(&group, HOUR), &own);
+    let unpacked = Unpacked::from(&case.zip(&case.proof(&[0, 1])), &group);
+    let name = "extension-1.json";
+    let text = String::from_utf8(unpacked.read(name)).unwrap();
+    let later = text.replacen("\"due\":\"2", "\"due\":\"3", 1);
+    assert_ne!(text, later);
+    unpacked.write(name, later.as_bytes());
+    unpacked.step(2).says("CMS Verification successful");
+    let log = unpacked.step(8);
+    log.says("the log holds the rules of then: True");
+    log.says("the log holds extension-1 of then: False");
+    log.says("who was late is NOT shown");
+    assert!(!log.output.contains("not late"), "{}", log.output);
+}
+
+/// What an old backup took from Blackboard is missing in what it gives later of the same entry.
+#[test]
+fn what_lacks_rules_or_an_extension_does_not_show_all_of_what_has_them() {
+    let campus = TestCampus::new();
+    let group = Group::of(&campus, &THREE[..2]);
+    let own = [extension(&group, 0, HOUR)];
+    let case = Case::of(&group, terms(&group, HOUR), &own);
+    let whole = case.proof(&[0, 1]);
+    let of = |shown: usize| {
+        let mut proof = whole.clone();
+        proof.judged.rules.take_if(|_| shown < 1);
+        proof.judged.extensions.truncate(shown.saturating_sub(1));
+        case.given.verify(&case.zip(&proof)).unwrap()
+    };
+    let all = [of(0), of(1), of(2)];
+    for (place, one) in all.iter().enumerate() {
+        for (other_place, other) in all.iter().enumerate() {
+            assert!(one.is_of_the_entry_of(other));
+            let shows_all = one.shows_all_of(other);
+            let told = format!("{:?}\n{:?}", one.checks(), other.checks());
+            assert_eq!(
+                shows_all,
+                place >= other_place,
+                "{place} {other_place}: {told}"
+            );
+        }
+    }
+    // Of another entry, with as much in it.
+    let other = Case::of(&group, terms(&group, 2 * HOUR), &own);
+    let other = other.given.verify(&other.given.zip).unwrap();
+    assert!(!all[2].shows_all_of(&other));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod certificates;
 mod client;
 mod commitment;
 mod committed;
+mod compared;
 mod confirmation;
 mod dating;
 mod desk;

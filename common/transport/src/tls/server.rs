@@ -26,7 +26,10 @@ pub enum ClientAuth {
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     provider: Arc<CryptoProvider>,
+    certified: CertifiedKey,
     identity: Arc<SingleCertAndKey>,
+    /// With what only clients with standard programs are shown.
+    identity_for_http: Arc<SingleCertAndKey>,
     trust: Arc<TrustStore>,
     client_auth: ClientAuth,
     time: Arc<TlsTime>,
@@ -52,13 +55,33 @@ impl ServerTls {
         let provider = provider();
         let certified = CertifiedKey::from_der(certificates, key.to_pkcs8_der(), &provider)
             .map_err(Error::Identity)?;
+        let identity = Arc::new(SingleCertAndKey::from(certified.clone()));
         Ok(Self {
             provider,
-            identity: Arc::new(SingleCertAndKey::from(certified)),
+            certified,
+            identity_for_http: Arc::clone(&identity),
+            identity,
             trust,
             client_auth,
             time: Arc::new(TlsTime(clock)),
         })
+    }
+
+    /// Shows clients that speak HTTP, and those alone, these certificates for the root's key as well, before the
+    /// root: whoever knows another root follows them. Clients that speak frames take no such chain.
+    #[must_use]
+    pub fn with_cross_certificates<'a>(
+        mut self,
+        cross: impl IntoIterator<Item = &'a Certificate>,
+    ) -> Self {
+        let mut certified = self.certified.clone();
+        let root = certified.cert.pop();
+        certified
+            .cert
+            .extend(cross.into_iter().map(Certificate::to_rustls));
+        certified.cert.extend(root);
+        self.identity_for_http = Arc::new(SingleCertAndKey::from(certified));
+        self
     }
 
     /// What client certificates are judged by.
@@ -85,9 +108,9 @@ impl ServerTls {
         verdict: &Verdict,
     ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let trust = Arc::clone(&self.trust);
-        let without_lists = match protocols.contains(&ALPN) {
-            true => WithoutLists::Alert,
-            false => WithoutLists::Afterwards,
+        let (without_lists, identity) = match protocols.contains(&ALPN) {
+            true => (WithoutLists::Alert, &self.identity),
+            false => (WithoutLists::Afterwards, &self.identity_for_http),
         };
         let verdict = verdict.clone();
         let verifier = ClientVerifier::new(trust, self.client_auth, verdict, without_lists);
@@ -95,7 +118,7 @@ impl ServerTls {
         let mut config = ServerConfig::builder_with_details(provider, time)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(Arc::clone(&self.identity) as Arc<_>);
+            .with_cert_resolver(Arc::clone(identity) as Arc<_>);
         config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
         // A resumed session would skip the certificate verifier.
         config.send_tls13_tickets = 0;

@@ -14,9 +14,9 @@ use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
 use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
-    InForce, Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root,
-    is_imported, is_root_imported, newest_root, next_key, open_root, request, request_root,
-    require_in_force, sign, sign_root, try_key,
+    Room, RootAnswer, RootRequest, SigningAnswer, SigningRequest, import, import_root, is_imported,
+    is_root_imported, newest_root, next_key, open_root, request, request_root, require_in_force,
+    sign, sign_root, try_key,
 };
 use crate::config::{Config, path};
 use crate::issuers::{is_there, read_certificate, read_certificate_file};
@@ -102,7 +102,7 @@ pub(super) fn rotate_root(
     let next = import_root(home, store, &answer, now())?;
     match json {
         true => say_json(&json!({ "key": next.map(|next| next.to_string()) })),
-        false => root_told(next, answer.in_force()?),
+        false => root_told(next, &answer),
     }
 }
 
@@ -224,9 +224,17 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
         ))?;
     }
     let next = match (request.next, &signing.new_root_dir) {
+        // No home asks for that: nobody would be shown the addresses.
+        (None, _) if request.asks_for_crosses() => {
+            let strange = "cross certificates are asked for, and no other root: the request was altered on its way";
+            return Err(Error::CeremonyInvalid(strange).into());
+        }
         (None, _) => None,
         (Some(next), Some(dir)) => {
             say(&format!("  another root  {next}"))?;
+            for address in request.addresses() {
+                say(&format!("  names         {}", printable(address)))?;
+            }
             Some(dir)
         }
         (Some(_), None) => {
@@ -283,10 +291,8 @@ pub(super) fn take_in(
             if answer.certificate().is_some() {
                 Room::Emergency.require(home, store, now())?;
             }
-            root_told(
-                import_root(home, store, &answer, now())?,
-                answer.in_force()?,
-            )
+            answer.in_force()?;
+            root_told(import_root(home, store, &answer, now())?, &answer)
         }
         Err(_) => {
             let answer = SigningAnswer::from_json(&bytes)?;
@@ -307,7 +313,8 @@ fn already_taken() -> Result<(), Failure> {
     Ok(say("already taken in; nothing changed: cuhk keys list")?)
 }
 
-fn root_told(next: Option<CrlSigner>, counts: InForce) -> Result<(), Failure> {
+fn root_told(next: Option<CrlSigner>, answer: &RootAnswer) -> Result<(), Failure> {
+    let counts = answer.in_force()?;
     say(&format!(
         "the root's revocation list and the trust bundle are good until {}",
         local_time(counts.until)
@@ -328,6 +335,17 @@ fn root_told(next: Option<CrlSigner>, counts: InForce) -> Result<(), Failure> {
             "in a month: `cuhk keys rotate services` and `students`, which are then under the new \
              root; new code sheets name it as soon as this server shows it",
         )?;
+        say(match answer.leads_on() {
+            true => {
+                "`curl` and `openssl` go on with the old ca.pem as long as that root counts, by what it says of the \
+                 new one"
+            }
+            false => {
+                "whoever uses `curl` and `openssl` alone fetches ca.pem anew before CUHK shows the new root: the old \
+                 one does not certify it, as one of an earlier version cannot, or the request was made by one, or \
+                 what it said was cut from the answer"
+            }
+        })?;
     }
     Ok(())
 }

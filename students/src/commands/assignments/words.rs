@@ -5,8 +5,8 @@ use scb_cli::{local_time, printable};
 use scb_explain::{Language, length, width};
 use scb_protocol::Refusal;
 use scb_protocol::message::blackboard::{AlteredAssignment, ListedAssignment};
-use scb_protocol::rules::{Extension, Groups, Rules, Standing};
-use scb_protocol::{counted, grouped};
+use scb_protocol::rules::{Extension, ExtensionChange, Groups, Rules, Standing};
+use scb_protocol::{counted, from_seconds, grouped};
 
 use crate::ClockOffset;
 use crate::commands::rules::RuleWords;
@@ -280,6 +280,36 @@ impl Words {
         }
     }
 
+    /// What was said, by this entry of the log.
+    pub(super) fn by_entry(self, text: &str, entry: u64) -> String {
+        match self.0 {
+            Language::English => format!("{text} (entry {entry} of the log)"),
+            Language::Chinese => format!("{text}（日誌第 {entry} 項）"),
+        }
+    }
+
+    /// What became of a student's extension, and by which entry of the log.
+    pub(super) fn extension_change(self, change: &ExtensionChange) -> String {
+        let told = |one: Option<&Extension>| {
+            let Some(one) = one else {
+                return self.none().to_owned();
+            };
+            let due = local_time(one.due);
+            match (self.0, one.cutoff.map(local_time)) {
+                (_, None) => due,
+                (Language::English, Some(closes)) => format!("{due}, closes {closes}"),
+                (Language::Chinese, Some(closes)) => format!("{due}，{closes} 截止"),
+            }
+        };
+        let (was, is) = (told(change.was.as_ref()), told(change.is.as_ref()));
+        let whose = match self.0 {
+            Language::English => format!("the extension of {}", change.sid),
+            Language::Chinese => format!(" {} 的延期", change.sid),
+        };
+        let at = local_time(from_seconds(change.at));
+        self.change((&at, Some(change.entry)), &whose, &was, &is)
+    }
+
     /// `entry`: the number under which the assignment's log holds it.
     pub(super) fn change(
         self,
@@ -288,10 +318,7 @@ impl Words {
         was: &str,
         is: &str,
     ) -> String {
-        let entry = entry.map(|entry| match self.0 {
-            Language::English => format!(" (entry {entry} of the log)"),
-            Language::Chinese => format!("（日誌第 {entry} 項）"),
-        });
+        let entry = entry.map(|entry| self.by_entry("", entry));
         let entry = entry.unwrap_or_default();
         match self.0 {
             Language::English => format!("{at}: {field} was {was}, is {is}{entry}"),

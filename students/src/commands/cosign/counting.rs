@@ -9,8 +9,9 @@ use scb_protocol::message::blackboard::ListedVersion;
 use scb_protocol::rules::Counts;
 use scb_protocol::statement::SubmissionNumber;
 
+use super::super::quiet_unless;
 use super::words::Words;
-use super::{Desk, Waiting, observer};
+use super::{Desk, Waiting};
 use crate::engine::ToldHistory;
 use crate::{Error, Group};
 
@@ -56,7 +57,7 @@ impl Desk<'_> {
             return Ok(());
         }
         let explained = self.explained();
-        let mut observer = observer(&mut self.show, explained);
+        let mut observer = quiet_unless(explained, &mut self.show);
         let (engine, group) = (&mut self.prepared.engine, Group::new(signers)?);
         let told = engine.history(&group, (None, None), &mut observer)?;
         for one in listed {

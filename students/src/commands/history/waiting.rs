@@ -1,5 +1,5 @@
-//! What waits for signatures, in a line each, and what somebody here has signed and came to nothing: `student cosign`
-//! shows the rest.
+//! What waits for signatures, in a line each, and what somebody here has signed or declined and came to nothing:
+//! `student cosign` shows the rest.
 
 use scb_cli::{local_time, note, say};
 use scb_explain::Language;

@@ -178,7 +178,7 @@ async fn send_receipt(
 ) -> Result<(), Refusal> {
     let mut stored = stored;
     if desk.take(Fault::AlteredReceipt) {
-        let middle = stored.receipt.len() / 2;
+        let middle = stored.receipt.len() / 4;
         stored.receipt[middle] ^= 1;
     }
     if desk.take(Fault::OtherReceipt) {

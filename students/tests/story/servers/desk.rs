@@ -474,5 +474,6 @@ pub(crate) fn listed(name: &str) -> ListedAssignment {
         extensions: Vec::new(),
         extended: Vec::new(),
         changes: Vec::new(),
+        extension_changes: Vec::new(),
     }
 }

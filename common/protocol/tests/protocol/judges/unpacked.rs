@@ -57,7 +57,7 @@ impl Unpacked {
         }
     }
 
-    pub(super) fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.folder.path().join(name)).unwrap()
     }
 
@@ -65,7 +65,7 @@ impl Unpacked {
         serde_json::from_slice(&self.read(name)).unwrap()
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 
@@ -99,7 +99,7 @@ impl Unpacked {
 /// What a command said on both channels, and whether it succeeded.
 pub(crate) struct Verdict {
     pub(super) succeeded: bool,
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 impl Verdict {

@@ -291,6 +291,7 @@ pub(crate) fn listed() -> ListedAssignment {
             is: "2026-03-04T04:53:20Z".to_owned(),
             entry: Some(7),
         }],
+        extension_changes: Vec::new(),
     }
 }
 

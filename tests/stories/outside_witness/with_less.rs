@@ -1,0 +1,130 @@
+//! A pending receipt that has more in it than the complete one which comes.
+
+use std::fs;
+use std::time::Instant;
+
+use super::{PATIENCE, Witnessed};
+use crate::witness::until_seen;
+
+/// As after an old backup: what CUHK had said when the statement came is not in Blackboard's database any more.
+#[test]
+fn a_pending_receipt_that_has_more_in_it_stays_beside_the_complete_one() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    of.witness.kill();
+    of.hand_in();
+    assert!(of.is_pending(1));
+    let receipt = of.receipt(1);
+    let verdict = |of: &Witnessed| {
+        let verify = ["verify", receipt.to_str().unwrap()];
+        of.campus.student(&verify).succeeded().stdout
+    };
+    // Blackboard waits some seconds for CUHK, and then gives one without what it has to say.
+    let is_cosigned = || {
+        let kept = of
+            .campus
+            .student(&["receipts", "--json"])
+            .succeeded()
+            .json();
+        !kept["receipts"][0]["awaited"].is_null()
+    };
+    let began = Instant::now();
+    while !is_cosigned() {
+        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+    }
+    let (before, said) = (fs::read(&receipt).unwrap(), verdict(&of));
+    assert!(!said.contains("what CUHK said then is NOT in it"), "{said}");
+    of.campus.blackboard.stop();
+    let database = of.campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let deleted = database.execute("DELETE FROM commitments", []).unwrap();
+    assert_eq!(deleted, 1);
+    drop(database);
+    of.exchange(&[]);
+    of.campus.start_blackboard_again();
+
+    let began = Instant::now();
+    let listed = || {
+        of.campus
+            .student(&["receipts", "--json"])
+            .succeeded()
+            .json()
+    };
+    let told = loop {
+        let told = listed()["receipts"].clone();
+        if told.as_array().unwrap().len() == 2 {
+            break told;
+        }
+        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+    };
+    let [less, more] = [&told[0], &told[1]];
+    assert_eq!(more["receipt"], receipt.to_str().unwrap());
+    assert_eq!(
+        (&more["pending"], &less["pending"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(less["less_than"], more["receipt"]);
+    assert_eq!(more["less_than"], serde_json::Value::Null);
+    assert_eq!(
+        fs::read(&receipt).unwrap(),
+        before,
+        "nothing took its place"
+    );
+    assert_eq!(verdict(&of), said);
+    let name = less["receipt"].as_str().unwrap();
+    assert!(name.contains("S-000001-with-less-"), "{name}");
+    let verdict = of.campus.student(&["verify", name]).succeeded().stdout;
+    assert!(
+        verdict.contains("what CUHK said then is NOT in it"),
+        "{verdict}"
+    );
+    // Asked again it gives the same, which is kept once; and who looks is told.
+    assert_eq!(listed()["receipts"], told);
+    let text = of.campus.student(&["receipts"]).succeeded().stdout;
+    let words = "has less in it (of the time, rules or extensions) than S-000001.zip: keep both";
+    assert_eq!(text.matches(words).count(), 1, "{text}");
+}
+
+/// A receipt that still waited for a witness brings back what it proves, and nothing is made up besides.
+#[test]
+fn how_the_signatures_of_what_came_back_had_come_is_not_known_any_more() {
+    let Some(mut of) = Witnessed::campus() else {
+        return;
+    };
+    of.hand_in();
+    let kept = until_seen(&of.campus);
+    of.campus.blackboard.stop();
+    let database = of.campus.path().join("blackboard/blackboard.db");
+    let old = of.campus.outside().join("old.db");
+    fs::copy(&database, &old).unwrap();
+    of.campus.start_blackboard_again();
+    of.witness.kill();
+    of.hand_in();
+    assert!(of.is_pending(2));
+    let had = until_seen(&of.campus);
+    of.campus.blackboard.stop();
+    fs::copy(&old, &database).unwrap();
+    let lose = (had - kept).to_string();
+    of.campus
+        .administer_blackboard(&["recover", "--lose", &lose])
+        .succeeded();
+    of.campus.start_blackboard_again();
+    let receipt = of.receipt(2);
+    let receipt = ["recover", "--receipt", receipt.to_str().unwrap()];
+    of.campus.administer_blackboard(&receipt).succeeded();
+
+    let show = |number: &str| {
+        let show = ["submissions", "show", number];
+        of.campus.administer_blackboard(&show).succeeded().stdout
+    };
+    let told = show("S-000002");
+    let words = "  signed      when, and over which connection, is not known any more";
+    assert!(told.contains(words), "{told}");
+    assert!(!told.contains("over one connection"), "{told}");
+    let told = show("S-000001");
+    assert!(told.contains("over one connection that 1155"), "{told}");
+    let show = ["submissions", "show", "S-000002", "--json"];
+    let told = of.campus.administer_blackboard(&show).succeeded().json();
+    assert_eq!(told["signatures"], serde_json::json!([]));
+}
