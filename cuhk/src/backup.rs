@@ -108,9 +108,10 @@ pub(crate) fn back_up(home: &Home, file: &Path, now: UnixTime) -> Result<Backup,
     let keys = fingerprints(home)?;
     let workshop = Workshop::beside(file)?;
     let database = workshop.dir().join(path::DATABASE);
-    // The database first: the log may have more than it says, never less.
-    snapshot(&home.path(path::DATABASE), &database)?;
+    // The log first: every entry in it was in the database before, and what waits there for the log is entered by
+    // the next server. The other way round the contents of the newest entries would be lost.
     let log = source::log_of_one_moment(home, workshop.dir())?;
+    snapshot(&home.path(path::DATABASE), &database)?;
     let (sources, left_out) = source::collect(home, database.clone(), log)?;
     manifest::require_room(sources.len())?;
 
