@@ -229,7 +229,7 @@ fn last_alive(records: &Records<'_>) -> Result<Option<UnixTime>, Error> {
 mod tests {
     use super::*;
     use crate::Store;
-    use crate::store::{StoredList, temporary};
+    use crate::store::{Act, StoredList, temporary};
 
     const DAY: u64 = 24 * 60 * 60;
 
@@ -371,6 +371,36 @@ mod tests {
         plain(1003).unwrap().unwrap();
         let back = plain(1002);
         assert!(matches!(back, Err(Error::ClockSetBack { .. })), "{back:?}");
+    }
+
+    /// Of these nothing else is recorded, as of `term set`.
+    #[test]
+    fn what_operators_did_is_what_the_clock_is_held_against_like_any_record() {
+        use ClockCheck::{AgainstRecords, Waived};
+        let (_dir, store) = temporary();
+        let store = store.done_by(Act::of("term set"));
+        let done = |day| {
+            let note = move |records: &Records<'_>| records.note(&"2026-27-T1", "removed", at(day));
+            store.write_blocking(note).unwrap();
+        };
+        let looked = |clock, day| before_recording(&store, clock, at(day));
+        let is_set_back = |day| {
+            let looked = looked(AgainstRecords, day);
+            matches!(looked, Err(Error::ClockSetBack { .. }))
+        };
+        done(1000);
+        assert!(is_set_back(999));
+        looked(AgainstRecords, 1031).unwrap().unwrap();
+        looked(AgainstRecords, 1800).unwrap().unwrap_err();
+        // In an emergency, which proves nothing.
+        done(1800);
+        assert!(!would_be(&store, 1801));
+        assert!(is_set_back(1001));
+        looked(Waived, 1001).unwrap().unwrap();
+        done(1001);
+        looked(AgainstRecords, 1002).unwrap().unwrap();
+        assert!(is_set_back(1000), "held against what was done since");
+        assert!(!would_be(&store, 1800), "far ahead like the first time");
     }
 
     #[test]

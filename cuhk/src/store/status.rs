@@ -37,8 +37,9 @@ impl<'a> Status<'a> {
         convert::number(epoch)
     }
 
-    /// The latest time at which anything was recorded: a student, a code, a certificate or a
-    /// revocation.
+    /// The latest time at which anything was recorded: a student, a code, a certificate, a revocation or
+    /// what an operator did. Of operations it is the newest that counts, not the one with the latest time:
+    /// none is noted by a clock behind it, unless somebody has vouched for that clock.
     ///
     /// # Errors
     ///
@@ -53,7 +54,9 @@ impl<'a> Status<'a> {
                      coalesce((SELECT max(issued_at) FROM enrolment_code), -1),
                      coalesce((SELECT max(recorded_at) FROM certificate), -1),
                      coalesce((SELECT max(revoked_at) FROM certificate
-                               WHERE revoked_at IS NOT NULL), -1)), -1)",
+                               WHERE revoked_at IS NOT NULL), -1),
+                     coalesce((SELECT at FROM operation
+                               WHERE number = (SELECT max(number) FROM operation)), -1)), -1)",
             )?
             .query_one([], |row| row.get(0))?;
         last.map(convert::time).transpose()
@@ -139,7 +142,7 @@ fn epochs(time: Duration) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::temporary;
+    use crate::store::{Act, temporary};
 
     #[test]
     fn knows_when_something_was_last_recorded() {
@@ -152,6 +155,29 @@ mod tests {
                 records.codes().add(&[1; 32], &subject, second, second)?;
                 records.codes().add(&[2; 32], &subject, first, second)?;
                 assert_eq!(records.status().last_recorded()?, Some(second));
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_newest_operation_counts_as_recorded_as_long_as_it_is_kept() {
+        let (_dir, store) = temporary();
+        store
+            .done_by(Act::of("term set"))
+            .write_blocking(|records| {
+                let last = || records.status().last_recorded();
+                let done = |when| records.note(&"2026-27-T1", "removed", convert::time(when)?);
+                done(2000)?;
+                assert_eq!(last()?, Some(convert::time(2000)?));
+                // By a clock that was ahead, and by one for which somebody has vouched since.
+                done(9000)?;
+                assert_eq!(last()?, Some(convert::time(9000)?));
+                done(2500)?;
+                assert_eq!(last()?, Some(convert::time(2500)?));
+                records.pin_operations()?;
+                assert_eq!(records.operations().remove_before(convert::time(9999)?)?, 3);
+                assert_eq!(last()?, None);
                 Ok(())
             })
             .unwrap();
