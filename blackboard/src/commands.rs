@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use scb_cli::{
-    Failure, Home, Role, fault, finish_in, finish_json, load_config, local_time,
+    Failure, Home, Role, fault, finish_in, finish_json, for_stderr, load_config, local_time,
     passphrase_from_flag, say, write_ready,
 };
 use scb_explain::{Language, what_to_do};
@@ -154,7 +154,7 @@ fn start_logging(logging: &Logging) -> anyhow::Result<()> {
         LogForm::Text => telemetry::LogFormat::Text,
         LogForm::Json => telemetry::LogFormat::Json,
     };
-    telemetry::init(format, logging.log_level.as_deref())?;
+    telemetry::init(format, logging.log_level.as_deref(), for_stderr)?;
     if let Some(language) = logging.explain.wanted() {
         telemetry::explain(move |event| scb_explain::lines(event, language));
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use scb_cli::{Failure, Term, finish_in, finish_json};
+use scb_cli::{Failure, Term, finish_in, finish_json, for_stderr};
 use scb_explain::what_to_do;
 use scb_protocol::install_crypto;
 use scb_transport::telemetry::{self, LogFormat};
@@ -27,5 +27,6 @@ pub fn run() -> ExitCode {
 /// The steps are on standard output already: without `SCB_LOG` only warnings are logged.
 fn start_log() -> Result<(), Failure> {
     let level = std::env::var_os("SCB_LOG").is_none().then_some("warn");
-    telemetry::init(LogFormat::Text, level).map_err(|error| Failure::usage(error.to_string()))
+    telemetry::init(LogFormat::Text, level, for_stderr)
+        .map_err(|error| Failure::usage(error.to_string()))
 }

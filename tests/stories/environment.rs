@@ -1,7 +1,9 @@
 //! A flag comes before an environment variable, and this before what is kept in the home.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::campus::{Campus, Ran, program};
 
@@ -114,4 +116,30 @@ fn a_home_beside_a_sandbox_is_one_too_many_unless_only_the_environment_names_it(
     let told = Ran::of(&mut variable).succeeded().json();
     let used = told["home"].as_str().unwrap();
     assert!(used.starts_with(sandbox.to_str().unwrap()), "{told}");
+}
+
+#[test]
+fn why_a_server_does_not_start_is_an_error_in_the_journal_and_plain_text_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["cuhk", "blackboard"] {
+        let stderr = dir.path().join(name);
+        let said = |stream: Option<&str>| {
+            let file = File::create(&stderr).unwrap();
+            let found = file.metadata().unwrap();
+            let journal = format!("{}:{}", found.dev(), found.ino());
+            let mut command = program(name);
+            command.arg("--home").arg(dir.path().join("nowhere"));
+            command
+                .arg("serve")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null());
+            command.env("JOURNAL_STREAM", stream.unwrap_or(&journal));
+            assert!(!command.stderr(file).status().unwrap().success());
+            fs::read_to_string(&stderr).unwrap()
+        };
+        let elsewhere = said(Some("0:0"));
+        assert!(elsewhere.starts_with("error"), "{elsewhere}");
+        let lines = elsewhere.lines().map(|line| format!("<3>{line}\n"));
+        assert_eq!(said(None), lines.collect::<String>());
+    }
 }

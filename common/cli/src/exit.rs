@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use scb_protocol::{Refusal, Step};
 
+use crate::journal::{ERROR, for_stderr};
 use crate::{Error, Term, printable};
 
 /// Done as asked; usage; refused, and the same again will be; the same may work later; a
@@ -228,7 +229,8 @@ fn end(result: Result<(), Failure>, render: impl FnOnce(&Failure) -> String) -> 
         return ExitCode::from(DONE);
     };
     // With standard error gone, the exit code still tells.
-    let _ = std::io::stderr().write_all(render(&failure).as_bytes());
+    let text = for_stderr(ERROR, render(&failure));
+    let _ = std::io::stderr().write_all(text.as_bytes());
     ExitCode::from(failure.exit)
 }
 

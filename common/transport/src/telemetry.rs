@@ -40,16 +40,20 @@ impl FromStr for LogFormat {
     }
 }
 
+/// What is made of the text of one event before it goes to stderr, given its priority as syslog has it:
+/// `scb_cli::for_stderr`.
+pub type ForStderr = fn(u8, String) -> String;
+
 /// Sets up logging for this process: level from `level` (`--log-level`), else from `SCB_LOG`,
 /// else `info`. A panic becomes one log line as well.
 ///
 /// # Errors
 ///
 /// [`Error::LogLevel`] or [`Error::LogAlreadySet`].
-pub fn init(format: LogFormat, level: Option<&str>) -> Result<(), Error> {
+pub fn init(format: LogFormat, level: Option<&str>, for_stderr: ForStderr) -> Result<(), Error> {
     let from_environment = std::env::var(LEVEL).unwrap_or_default();
     tracing_subscriber::fmt()
-        .event_format(format::Lines(format))
+        .event_format(format::Lines { format, for_stderr })
         .with_max_level(parse_level(level.unwrap_or(&from_environment))?)
         .with_writer(io::stderr)
         .try_init()

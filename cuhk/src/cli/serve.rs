@@ -8,7 +8,9 @@ use std::sync::Arc;
 use clap::{Args as _, FromArgMatches as _};
 use scb_certs::Passphrase;
 use scb_cli::fault::{self, FaultTable as _};
-use scb_cli::{Failure, Home, HomeArgs, Role, Sandbox, counted, loopback_only, say, write_ready};
+use scb_cli::{
+    Failure, Home, HomeArgs, Role, Sandbox, counted, for_stderr, loopback_only, say, write_ready,
+};
 use scb_explain::ExplainArgs;
 use scb_protocol::{Fact, Step, StepEvent};
 use scb_transport::telemetry::{self, LogFormat};
@@ -115,7 +117,8 @@ pub(super) fn run(home: &HomeArgs, clock: ClockCheck, arguments: Arguments) -> R
             arguments.overrule(config)
         });
     }
-    telemetry::init(arguments.log, arguments.log_level.as_deref()).map_err(Error::from)?;
+    let level = arguments.log_level.as_deref();
+    telemetry::init(arguments.log, level, for_stderr).map_err(Error::from)?;
     if let Some(language) = arguments.explain.wanted() {
         telemetry::explain(move |event| scb_explain::lines(event, language));
     }

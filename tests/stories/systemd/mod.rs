@@ -127,6 +127,34 @@ impl Machine {
         ))
     }
 
+    /// The journal knows which lines are warnings and which are errors, and shows how it was told in none.
+    fn tells_how_urgent(&mut self) {
+        let said = |machine: &Self, options: &str| {
+            let command = "journalctl --sync; journalctl --no-pager --output cat";
+            machine.runs(&format!("{command} {options}"))
+        };
+        let servers = "--unit cuhk --unit blackboard";
+        let all = said(self, servers);
+        assert!(!all.lines().any(|line| line.starts_with('<')), "{all}");
+        for (level, priority) in [("warn", "warning"), ("error", "err")] {
+            let of_level = |text: &str| {
+                let is_one = |line: &&str| line.split(' ').nth(1) == Some(level);
+                text.lines().filter(is_one).count()
+            };
+            let found = said(
+                self,
+                &format!("{servers} --priority {priority}..{priority}"),
+            );
+            assert_eq!(of_level(&found), of_level(&all), "{found}\nof\n{all}");
+        }
+        // One that does not start.
+        let serve = "/opt/scb/target/release/cuhk --home /nowhere serve";
+        self.runs(&format!("systemd-run --quiet --unit nowhere {serve}"));
+        self.waits("it is told as an error", |machine| {
+            said(machine, "--unit nowhere --priority err..err").contains("/nowhere")
+        });
+    }
+
     fn waits(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let begun = Instant::now();
         while !holds(self) {
@@ -180,6 +208,7 @@ fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_ha
 
     machine.runs("systemctl start cuhk-backup.service");
     assert_eq!(machine.shows("cuhk-backup", "Result"), "success");
+    machine.tells_how_urgent();
 
     for (unit, port) in [("cuhk", 8011), ("blackboard", 8002)] {
         let status = machine.shows(unit, "StatusText");

@@ -11,8 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::LogFormat;
 use super::record::{Record, reorders};
+use super::{ForStderr, LogFormat};
 
 const CLOCK: &[BorrowedFormatItem<'_>] =
     format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
@@ -20,7 +20,10 @@ const INSTANT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// Writes lines of one format.
-pub(super) struct Lines(pub(super) LogFormat);
+pub(super) struct Lines {
+    pub(super) format: LogFormat,
+    pub(super) for_stderr: ForStderr,
+}
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -37,11 +40,21 @@ where
         event.record(&mut record);
         let level = *event.metadata().level();
         let now = OffsetDateTime::now_utc();
-        let line = match self.0 {
+        let text = match self.format {
             LogFormat::Text => text(&record, level, now),
             LogFormat::Json => json(record, level, now),
         };
-        writeln!(writer, "{line}")
+        writer.write_str(&(self.for_stderr)(priority(level), text + "\n"))
+    }
+}
+
+/// As syslog has it.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
     }
 }
 
@@ -121,9 +134,15 @@ mod tests {
     }
 
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        let for_stderr = |_: u8, text: String| text;
+        logged_as(Lines { format, for_stderr }, log)
+    }
+
+    fn logged_as(lines: Lines, log: impl FnOnce()) -> String {
         let memory = Memory::default();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(Lines(format))
+            .event_format(lines)
+            .with_max_level(Level::DEBUG)
             .with_writer(memory.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, log);
@@ -210,6 +229,23 @@ mod tests {
                 !line.chars().any(|c| c.is_control() || reorders(c)),
                 "{line:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_event_goes_out_whole_with_the_priority_of_its_level() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let for_stderr = |priority: u8, text: String| {
+                assert!(text.ends_with('\n'), "{text:?}");
+                format!("{priority} ")
+            };
+            let logged = logged_as(Lines { format, for_stderr }, || {
+                tracing::error!("one");
+                tracing::warn!("two");
+                log(&verified(), Some("Three.\nAnd below."));
+                tracing::debug!("four");
+            });
+            assert_eq!(logged, "3 4 6 7 ");
         }
     }
 

@@ -14,8 +14,9 @@ fn logs_and_panics() {
     let Ok(format) = std::env::var(LOGS) else {
         return;
     };
-    telemetry::init(format.parse().unwrap(), None).unwrap();
-    assert!(telemetry::init(LogFormat::Text, None).is_err(), "only once");
+    let init = |format| telemetry::init(format, None, |_, text| text);
+    init(format.parse().unwrap()).unwrap();
+    assert!(init(LogFormat::Text).is_err(), "only once");
     telemetry::emit(&StepEvent::new(Step::Three, Fact::AlreadyCertified { certificates: 3 }).on(7));
     tracing::debug!("only for those who ask");
     let panicked = std::thread::spawn(|| panic!("out of\nluck")).join();
