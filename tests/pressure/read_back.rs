@@ -36,28 +36,41 @@ fn what_the_disk_gives_back_altered_gets_no_receipt_and_the_same_command_hands_i
     ledger.note(&submit_with(&campus, "before", &[]).succeeded());
 
     fs::write(&trigger, "").unwrap();
-    let refused = submit_with(&campus, "amid", &["--wait", "0"]).refused(5, "internal");
+    let refused = submit_with(&campus, "amid", &["--wait", "0"]).refused(5, "storage_faulty");
     let message = refused["message"].as_str().unwrap();
     let remedy = refused["remedy"].as_str().unwrap();
     for (part, of) in [
-        ("something is wrong on the server's side", message),
         ("what was signed is recorded at 2", message),
+        (
+            "run the same command again: nothing was acknowledged",
+            remedy,
+        ),
+        ("whoever runs Blackboard was told", remedy),
         ("again sends what is missing", remedy),
     ] {
         assert!(of.contains(part), "{part}: {refused:#}");
     }
     let log = campus.blackboard.log();
-    assert!(
-        log.contains("the store failed: content has SHA-256"),
-        "{log}"
-    );
+    assert!(!log.contains("the store failed"), "{log}");
     ledger.is_all_of(&campus);
     let kept = fs::read_dir(campus.path().join("receipts")).unwrap();
     let kept = kept.filter_map(|file| file.ok()?.path().extension().map(|end| end == "zip"));
     assert_eq!(kept.filter(|is_receipt| *is_receipt).count(), 1);
 
     fs::remove_file(&trigger).unwrap();
-    ledger.note(&submit_with(&campus, "amid", &[]).succeeded());
+    let handed_in = submit_with(&campus, "amid", &[]).succeeded();
+    ledger.note(&handed_in);
+    let submission = handed_in.json()["submission_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let told = format!(
+        "step 6: the disk of Blackboard gave back other bytes than came (file: report.txt, \
+         submission: {submission})"
+    );
+    assert!(message.starts_with(&told), "{told}: {message}");
+    let to_operator = format!("{told}: SHA-256 ");
+    assert_eq!(log.matches(&to_operator).count(), 1, "{log}");
     ledger.is_all_of(&campus);
     campus.administer_blackboard(&["fsck"]).succeeded();
 }

@@ -8,7 +8,7 @@ use scb_protocol::receipt::{CommittedAt, Evidence, SignedLeaf};
 use scb_protocol::server::{AwaitReverification, Policy, Standing, VerifiedSubmission};
 use scb_protocol::statement::Statement;
 use scb_protocol::{Code, Fact, Refusal, Step};
-use scb_storage::Upload;
+use scb_storage::{Error as StorageError, Upload};
 
 use super::{Shared, content, tokens_count};
 use crate::authority::Unanswered;
@@ -92,7 +92,8 @@ impl Shared {
         upload: Upload,
     ) -> Result<Record, Refusal> {
         let contents = contents(submission.statement());
-        upload.store(contents).await.map_err(content::refusal)?;
+        let stored = upload.store(contents).await;
+        stored.map_err(|error| not_stored(error, submission.statement()))?;
         let (trust, now) = (self.trust(), self.clock.now());
         submission.check_again(&trust, now)?;
         let identity = Arc::clone(&self.identity.borrow());
@@ -138,7 +139,7 @@ impl Shared {
         upload: Upload,
     ) -> Result<(), Refusal> {
         let stored = upload.store(contents(statement)).await;
-        stored.map_err(content::refusal)?;
+        stored.map_err(|error| not_stored(error, statement))?;
         discard(upload).await;
         Ok(())
     }
@@ -147,6 +148,26 @@ impl Shared {
 fn contents(statement: &Statement) -> Vec<[u8; 32]> {
     let files = statement.files.iter();
     files.map(|file| *file.sha256.as_bytes()).collect()
+}
+
+/// A disk that gives back other bytes is told to who sent them, with the file, and to the operator.
+fn not_stored(error: StorageError, statement: &Statement) -> Refusal {
+    let StorageError::HashMismatch { expected, found } = &error else {
+        return content::refusal(error);
+    };
+    let mut files = statement.files.iter();
+    let file = files.find(|file| file.sha256.to_string() == *expected);
+    let refusal = Refusal::new(Code::StorageFaulty, Step::Six);
+    let refusal = refusal.with("submission", statement.submission);
+    let refusal = match file {
+        Some(file) => refusal.with("file", &file.name),
+        None => refusal,
+    };
+    tracing::error!(
+        "{refusal}: SHA-256 {found} instead of {expected}; nothing was acknowledged: see whether the disk fails \
+         (`dmesg`), and `blackboard fsck`"
+    );
+    refusal
 }
 
 async fn discard(upload: Upload) {
@@ -165,5 +186,63 @@ pub(super) fn at_six(refusal: Refusal) -> Refusal {
     Refusal {
         step: Step::Six,
         ..refusal
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_certs::{Fingerprint, SpiffeId};
+    use scb_protocol::statement::{FileEntry, Files, StatedMember, SubmissionId};
+
+    use super::*;
+
+    fn statement() -> Statement {
+        let service: SpiffeId = "spiffe://campus.test/service/blackboard".parse().unwrap();
+        let place = ("SANDBOX".parse().unwrap(), "lab".parse().unwrap());
+        let file = |name: &str| FileEntry {
+            name: name.parse().unwrap(),
+            size: name.len() as u64,
+            sha256: Fingerprint::of(name.as_bytes()),
+        };
+        let files = Files::new(["main.c", "notes.txt"].map(file).to_vec()).unwrap();
+        let nobody: [StatedMember; 0] = [];
+        Statement::new(
+            service,
+            place,
+            nobody,
+            files,
+            SubmissionId::random().unwrap(),
+        )
+    }
+
+    #[test]
+    fn other_bytes_than_came_are_told_with_submission_and_file() {
+        let statement = statement();
+        let error = StorageError::HashMismatch {
+            expected: Fingerprint::of(b"notes.txt").to_string(),
+            found: Fingerprint::of(b"other bytes").to_string(),
+        };
+        let refusal = not_stored(error, &statement);
+        assert_eq!(
+            (refusal.code, refusal.step),
+            (Code::StorageFaulty, Step::Six)
+        );
+        assert_eq!(refusal.params["file"], "notes.txt");
+        assert_eq!(
+            refusal.params["submission"],
+            statement.submission.to_string()
+        );
+        assert_eq!(refusal.params.len(), 2, "{refusal:?}");
+    }
+
+    #[test]
+    fn what_else_is_wrong_is_told_as_before() {
+        for (error, code) in [
+            (StorageError::Busy, Code::Busy),
+            (StorageError::Closed, Code::Internal),
+        ] {
+            assert_eq!(not_stored(error, &statement()).code, code);
+        }
     }
 }

@@ -203,7 +203,8 @@ impl Completer {
     /// What waiting does not mend lapses when its time is over; for CUHK or for room it waits on, unless the log
     /// was closed.
     async fn give_up(&self, submission: SubmissionId, refusal: &Refusal) {
-        let may_pass = refusal.exit_code() == exit::RETRY || refusal.code == Code::Internal;
+        let is_fault = [Code::Internal, Code::StorageFaulty].contains(&refusal.code);
+        let may_pass = refusal.exit_code() == exit::RETRY || is_fault;
         let (register, now) = (&self.shared.register, self.shared.clock.now());
         match register.lapse_refused(submission, (may_pass, now)).await {
             Ok(true) => tracing::warn!("proposal {submission} has lapsed: {refusal}"),

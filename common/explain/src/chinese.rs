@@ -346,6 +346,10 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::ConnectionLost => ("連線中斷", "再執行同一指令；不會重複儲存"),
         Code::ShuttingDown => ("伺服器正在停止", "稍等片刻再試"),
         Code::StorageFull => ("伺服器已沒有儲存空間", "稍後再試，並通知資訊科技部門"),
+        Code::StorageFaulty => (
+            "Blackboard 的磁碟讀回的位元組與所送達的不同",
+            "再執行同一指令：尚未確認收到任何內容，並已告知 Blackboard 的管理人員",
+        ),
         Code::ProfileBroken => (
             "該證書不符合 CUHK 本身的規格，沒有簽發",
             "通知資訊科技部門：`cuhk serve` 的記錄說明不符之處",

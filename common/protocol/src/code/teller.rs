@@ -55,7 +55,7 @@ const OF_CUHK: [Code; 27] = [
 ];
 
 /// About members, statements, files and receipts.
-const OF_BLACKBOARD: [Code; 42] = [
+const OF_BLACKBOARD: [Code; 43] = [
     Code::FirstMember,
     Code::MemberMismatch,
     Code::TokenInvalid,
@@ -94,6 +94,7 @@ const OF_BLACKBOARD: [Code; 42] = [
     Code::TooManyProposals,
     Code::SubmissionConflict,
     Code::StoredDamaged,
+    Code::StorageFaulty,
     Code::TooManySessions,
     Code::ConnectionLost,
     Code::CuhkUnavailable,

@@ -65,6 +65,18 @@ fn a_refusal_says_no_more_than_it_must_and_comes_back_whole() {
     assert_eq!(confirmed.clone().accepted(), Ok(confirmed));
 }
 
+#[test]
+fn a_code_of_a_later_version_is_told_as_such_and_accepts_nothing() {
+    let known = r#"{"type":"refusal","code":"busy","step":6}"#;
+    assert!(decode::<blackboard::Reply>(known.as_bytes(), Step::Six).is_ok());
+    let later = known.replace("busy", "code_of_tomorrow");
+    let refusal = decode::<blackboard::Reply>(later.as_bytes(), Step::Six).unwrap_err();
+    let told = (refusal.code, refusal.params["message"].as_str());
+    assert_eq!(told, (Code::MalformedMessage, "refusal"));
+    assert_eq!(refusal.params["field"], "code");
+    assert_eq!(refusal.remedy(), "update this program");
+}
+
 /// Messages of one direction, sent in another.
 fn sent_back<M: Message, N: Message>(messages: &[M]) {
     for message in messages {
