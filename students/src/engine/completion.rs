@@ -1,9 +1,11 @@
 //! Receipts whose proof was still to come are completed whenever their members talk to Blackboard.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId};
 use scb_protocol::Step;
 use scb_protocol::client::{ExpectProof, Member, ReceivingProof, Session};
@@ -20,8 +22,17 @@ use super::links::{RECEIPT, REPLY};
 use super::{Engine, commitment, keeping, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
-/// So many proofs of each kind are asked for on one connection; the rest later.
+/// So many proofs of each kind are asked for on one connection.
 const MOST: usize = 64;
+
+/// What was asked for in one run, and what came of it.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Where each is that was asked about.
+    about: BTreeSet<PathBuf>,
+    /// Where those are that are complete now.
+    completed: Vec<PathBuf>,
+}
 
 /// What is kept here and waits for its proof.
 #[derive(Debug)]
@@ -61,6 +72,14 @@ impl Unproved {
         };
         let paths = receipts::list_rejections(&setup.receipts)?;
         Ok(paths.into_iter().filter_map(waiting).collect())
+    }
+
+    /// When Blackboard entered it, by its clock.
+    fn entered_at(&self) -> UnixTime {
+        match &self.kept {
+            Kept::Receipt(receipt) => receipt.accepted_at(),
+            Kept::Rejection(rejection) => rejection.refused_at(),
+        }
     }
 
     fn members(&self) -> Vec<StudentId> {
@@ -175,40 +194,49 @@ pub(super) fn roots(setup: &Setup) -> Vec<Fingerprint> {
     roots.chain(&former).map(Certificate::fingerprint).collect()
 }
 
-/// The members of each receipt and rejection kept here whose proof is still to come.
-fn waiting_members(setup: &Setup) -> Result<Vec<Vec<StudentId>>, Error> {
-    let (receipts, rejections) = (Unproved::receipts(setup)?, Unproved::rejections(setup)?);
-    let waiting = receipts.iter().chain(&rejections);
-    Ok(waiting.map(Unproved::members).collect())
+/// As many as one connection takes, the latest first: what can never be completed any more waits for ever, and keeps
+/// back nothing that came after it.
+fn turn<T>(waiting: impl Iterator<Item = T>, entered_at: impl Fn(&T) -> UnixTime) -> Vec<T> {
+    let mut turn: Vec<_> = waiting.collect();
+    turn.sort_by_key(|one| Reverse(entered_at(one)));
+    turn.truncate(MOST);
+    turn
 }
 
-/// Completes what is kept of these members' receipts. Answers which ones.
-pub(super) async fn complete(
+/// Asks on one connection about what these members wait for, and was not asked about yet.
+async fn complete(
     setup: &mut Setup,
     clock: &Arc<dyn Clock>,
     members: &[Member],
+    asked: &mut Asked,
     observer: &mut Observer<'_>,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<(), Error> {
     let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    let (_, completed) = talk.complete_receipts(session).await?;
+    talk.complete_next(session, asked).await?;
     talk.close().await;
-    Ok(completed)
+    Ok(())
 }
 
 impl Talk<'_, '_> {
-    /// Asks for what these members' receipts and rejections wait for, and completes those whose proof is there.
-    /// What Blackboard gives and does not verify is left alone. The session goes on.
-    pub(super) async fn complete_receipts(
+    /// Asks for what the latest of these members' receipts and rejections wait for, and completes those whose proof
+    /// is there. What Blackboard gives and does not verify is left alone. The session goes on.
+    pub(super) async fn complete_receipts(&mut self, session: Session) -> Result<Session, Error> {
+        self.complete_next(session, &mut Asked::default()).await
+    }
+
+    /// The same for those that were not asked about in this run.
+    async fn complete_next(
         &mut self,
         mut session: Session,
-    ) -> Result<(Session, Vec<PathBuf>), Error> {
+        asked: &mut Asked,
+    ) -> Result<Session, Error> {
         let receipts = Unproved::receipts(self.setup)?.into_iter();
         let rejections = Unproved::rejections(self.setup)?.into_iter();
-        let own = |one: &Unproved| one.is_of(self.members);
-        let waiting = receipts.filter(own).take(MOST);
-        let waiting: Vec<_> = waiting.chain(rejections.filter(own).take(MOST)).collect();
-        let mut completed = Vec::new();
+        let next = |one: &Unproved| one.is_of(self.members) && !asked.about.contains(&one.path);
+        let mut waiting = turn(receipts.filter(next), Unproved::entered_at);
+        waiting.extend(turn(rejections.filter(next), Unproved::entered_at));
         for unproved in waiting {
+            asked.about.insert(unproved.path.clone());
             let (expect, request) = unproved.ask(session);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
@@ -216,10 +244,10 @@ impl Talk<'_, '_> {
             session = next;
             let Some(proof) = proof else { continue };
             if unproved.complete(&proof, self.setup, self.observer)? {
-                completed.push(unproved.path);
+                asked.completed.push(unproved.path);
             }
         }
-        Ok((session, completed))
+        Ok(session)
     }
 
     async fn receive_proof(
@@ -237,35 +265,57 @@ impl Talk<'_, '_> {
 
 impl Engine {
     /// Completes the receipts kept here whose proof was still to come, asking in the name of those
-    /// of their members whose keys are here. Answers which ones were completed.
+    /// of their members whose keys are here: about each once, on as many connections as that takes.
+    /// Answers which ones were completed.
     ///
     /// # Errors
     ///
     /// Why it could not be asked; receipts that were completed before stay so.
-    pub(crate) fn complete_receipts(
+    pub fn complete_receipts(
         &mut self,
         observer: &mut Observer<'_>,
     ) -> Result<Vec<PathBuf>, Error> {
-        let mut asked = BTreeSet::new();
-        let mut completed = Vec::new();
-        for members in waiting_members(&self.setup)? {
-            let here =
-                |sid: &&StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
-            let Some(sid) = members.iter().find(here) else {
-                continue;
-            };
-            if !asked.insert(sid.clone()) {
-                continue;
-            }
-            let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let mut asked = Asked::default();
+        while let Some(sid) = self.next_to_ask(&asked)? {
+            let mut members = self.open_all(std::slice::from_ref(&sid))?;
             let _lock = self.lock()?;
             let mut observer = logged(observer);
             let (setup, clock) = (&mut self.setup, &self.clock);
-            completed.extend(self.runtime.block_on(async {
+            self.runtime.block_on(async {
                 tokens::refresh(setup, clock, &mut members, &mut observer).await?;
-                complete(setup, clock, &members, &mut observer).await
-            })?);
+                complete(setup, clock, &members, &mut asked, &mut observer).await
+            })?;
         }
-        Ok(completed)
+        Ok(asked.completed)
+    }
+
+    /// A student whose key is here, and of whom something waits that was not asked about yet.
+    fn next_to_ask(&self, asked: &Asked) -> Result<Option<StudentId>, Error> {
+        let receipts = Unproved::receipts(&self.setup)?.into_iter();
+        let waiting = receipts.chain(Unproved::rejections(&self.setup)?);
+        let left = waiting.filter(|one| !asked.about.contains(&one.path));
+        let mut members = left.flat_map(|one| one.members());
+        let is_here =
+            |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
+        Ok(members.find(is_here))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scb_protocol::from_seconds;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_are_asked_about_first_however_many_wait_before_them() {
+        let waiting = || 1..=MOST as u64 + 2;
+        let first = turn(waiting(), |at| from_seconds(*at));
+        assert_eq!(first.len(), MOST);
+        assert_eq!(first[..2], [MOST as u64 + 2, MOST as u64 + 1]);
+        let then = turn(waiting().filter(|at| !first.contains(at)), |at| {
+            from_seconds(*at)
+        });
+        assert_eq!(then, [2, 1]);
     }
 }

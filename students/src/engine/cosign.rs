@@ -105,7 +105,7 @@ pub(super) async fn proposals(
 ) -> Result<ToldProposals, Error> {
     tokens::refresh(setup, clock, members, observer).await?;
     let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    let (session, _) = talk.complete_receipts(session).await?;
+    let session = talk.complete_receipts(session).await?;
     let told = talk.ask_proposals(session).await?;
     talk.close().await;
     Ok(told)

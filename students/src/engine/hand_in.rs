@@ -204,7 +204,7 @@ impl<'a, 'o> Talk<'a, 'o> {
         observer: &'a mut Observer<'o>,
     ) -> Result<(Self, Session, (Label, Label)), Error> {
         let (mut talk, session) = Self::open(setup, clock, members, observer).await?;
-        let (session, _) = talk.complete_receipts(session).await?;
+        let session = talk.complete_receipts(session).await?;
         let (session, place) = talk.choose(session, hand_in).await?;
         let checked = talk.check_loss(session.service(), &place, hand_in);
         checked.await?;

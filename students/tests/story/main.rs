@@ -6,6 +6,7 @@ mod campus;
 mod clock;
 mod commands;
 mod commitment;
+mod completion;
 mod enrolment;
 mod hand_in;
 mod renewal;

@@ -1,6 +1,7 @@
 //! Blackboard: takes in a group and what it hands in.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use scb_certs::Fingerprint;
@@ -97,6 +98,7 @@ async fn statement(
                 return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
             }
             Wanted::Know(Inquiry::Proof { .. } | Inquiry::RefusalProof { .. }, next) => {
+                desk.proofs.fetch_add(1, Ordering::SeqCst);
                 let reply = blackboard::Reply::Proof {
                     proof: None,
                     lists: 0,

@@ -101,6 +101,8 @@ pub(crate) struct Desk {
     pub(crate) fault: Mutex<Option<Fault>>,
     /// Requests that reached CUHK.
     pub(crate) requests: AtomicUsize,
+    /// Questions to Blackboard for what makes a receipt complete.
+    pub(crate) proofs: AtomicUsize,
     /// Connections to CUHK whose handshake was done.
     pub(crate) connections: AtomicUsize,
     pub(crate) stored: Mutex<BTreeMap<SubmissionId, Stored>>,
@@ -148,6 +150,7 @@ impl Desk {
         Self {
             fault: Mutex::default(),
             requests: AtomicUsize::default(),
+            proofs: AtomicUsize::default(),
             connections: AtomicUsize::default(),
             stored: Mutex::default(),
             lifetime: Mutex::new(Duration::from_secs(30 * 24 * 3600)),
