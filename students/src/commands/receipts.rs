@@ -169,23 +169,24 @@ impl Kept {
         matches!(self, Self::Good(receipt) if receipt.witnessed().is_none())
     }
 
-    /// Of a complete one: which of these is of the same entry, and has something in it that this one lacks.
-    fn richer<'a>(
-        &self,
-        mut all: impl Iterator<Item = (&'a PathBuf, &'a Kept)>,
-    ) -> Option<&'a Path> {
+    /// Of a complete one: which of these is of the same entry, and has something in it that this one lacks. One that
+    /// supersedes this one before any other.
+    fn richer<'a>(&self, all: impl Iterator<Item = (&'a PathBuf, &'a Kept)>) -> Option<Richer<'a>> {
         let Self::Good(receipt) = self else {
             return None;
         };
         receipt.witnessed()?;
-        let found = all.find(|(_, other)| match other {
-            Self::Good(other) => other.is_of_the_entry_of(receipt) && !receipt.shows_all_of(other),
-            Self::Bad(_) | Self::Unread(_) => false,
+        let richer = all.filter_map(|(path, other)| match other {
+            Self::Good(other) if other.is_of_the_entry_of(receipt) => {
+                let (path, supersedes) = (path.as_path(), other.supersedes(receipt));
+                (!receipt.shows_all_of(other)).then_some(Richer { path, supersedes })
+            }
+            Self::Good(_) | Self::Bad(_) | Self::Unread(_) => None,
         });
-        found.map(|(path, _)| path.as_path())
+        richer.min_by_key(|richer| !richer.supersedes)
     }
 
-    fn line(&self, path: &Path, richer: Option<&Path>) -> String {
+    fn line(&self, path: &Path, richer: Option<Richer<'_>>) -> String {
         let name = name(path);
         match self {
             Self::Bad(reason) => format!("{name}  does NOT verify: {}", printable(reason)),
@@ -198,7 +199,7 @@ impl Kept {
                     .map(|m| m.sid.to_string())
                     .collect();
                 let pending = pending(self.is_pending(), receipt.awaited());
-                let less = richer.map(less).unwrap_or_default();
+                let less = richer.map(Richer::line).unwrap_or_default();
                 format!(
                     "{name}  {}  {}/{}  {}  {}{pending}{less}",
                     local_time(receipt.accepted_at()),
@@ -211,8 +212,12 @@ impl Kept {
         }
     }
 
-    fn as_json(&self, path: &Path, richer: Option<&Path>) -> serde_json::Value {
+    fn as_json(&self, path: &Path, richer: Option<Richer<'_>>) -> serde_json::Value {
         let path = path.to_string_lossy();
+        let richer_if = |supersedes: bool| {
+            let richer = richer.filter(|richer| richer.supersedes == supersedes);
+            richer.map(|richer| richer.path.to_string_lossy())
+        };
         match self {
             Self::Bad(reason) => json!({ "receipt": path, "verified": false, "reason": reason }),
             Self::Unread(error) => {
@@ -226,7 +231,8 @@ impl Kept {
                     "verified": true,
                     "pending": self.is_pending(),
                     "awaited": receipt.awaited().map(names),
-                    "less_than": richer.map(Path::to_string_lossy),
+                    "less_than": richer_if(false),
+                    "superseded_by": richer_if(true),
                     "submission": receipt.number(),
                     "accepted_at": rfc3339(receipt.accepted_at()),
                     "course": statement.course,
@@ -251,10 +257,24 @@ fn pending(is_pending: bool, awaited: Option<&[KeyName]>) -> String {
     }
 }
 
-/// What is missing in it is in the other one, which was not replaced.
-fn less(richer: &Path) -> String {
-    let richer = name(richer);
-    format!("  has less in it (of the time, rules or extensions) than {richer}: keep both")
+/// Another one of the same entry, which has in it what a complete one lacks.
+#[derive(Clone, Copy)]
+struct Richer<'a> {
+    path: &'a Path,
+    /// Whether it is complete and proves all that the one with less does: else both are needed.
+    supersedes: bool,
+}
+
+impl Richer<'_> {
+    fn line(self) -> String {
+        let name = name(self.path);
+        match self.supersedes {
+            false => format!(
+                "  has less in it (of the time, rules or extensions) than {name}: keep both"
+            ),
+            true => format!("  superseded by {name}, which has all of it and more"),
+        }
+    }
 }
 
 /// Without the file's path, where the system says what is wrong with it.

@@ -20,7 +20,7 @@ pub(super) fn keep(
 ) -> Result<PathBuf, Error> {
     let before = of_its_entry(setup, receipt)?;
     let is_replaced = |(_, old): &&(PathBuf, VerifiedReceipt)| {
-        old.witnessed().is_none() && receipt.is_as_witnessed_as(old) && receipt.shows_all_of(old)
+        old.witnessed().is_none() && receipt.proves_all_of(old)
     };
     if let Some((path, _)) = before.iter().find(is_replaced) {
         receipts::complete(path, zip)?;
@@ -60,9 +60,7 @@ pub(super) fn beside(
 ///
 /// [`Error::Cli`].
 pub(super) fn is_kept(setup: &Setup, receipt: &VerifiedReceipt) -> Result<bool, Error> {
-    let proves_it =
-        |old: &VerifiedReceipt| old.is_as_witnessed_as(receipt) && old.shows_all_of(receipt);
-    Ok(good_receipts(setup)?.any(|(_, _, old)| proves_it(&old)))
+    Ok(good_receipts(setup)?.any(|(_, _, old)| old.proves_all_of(receipt)))
 }
 
 /// The receipts of the same entry that are kept here under a name with its number.

@@ -1,7 +1,10 @@
 //! A pending receipt that has more in it than the complete one which comes.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
+
+use serde_json::Value;
 
 use super::{PATIENCE, Witnessed};
 use crate::witness::until_seen;
@@ -21,43 +24,21 @@ fn a_pending_receipt_that_has_more_in_it_stays_beside_the_complete_one() {
         of.campus.student(&verify).succeeded().stdout
     };
     // Blackboard waits some seconds for CUHK, and then gives one without what it has to say.
-    let is_cosigned = || {
-        let kept = of
-            .campus
-            .student(&["receipts", "--json"])
-            .succeeded()
-            .json();
-        !kept["receipts"][0]["awaited"].is_null()
-    };
-    let began = Instant::now();
-    while !is_cosigned() {
-        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
-    }
+    until(&of, |told| !told[0]["awaited"].is_null());
     let (before, said) = (fs::read(&receipt).unwrap(), verdict(&of));
     assert!(!said.contains("what CUHK said then is NOT in it"), "{said}");
     of.campus.blackboard.stop();
-    let database = of.campus.path().join("blackboard/blackboard.db");
-    let database = rusqlite::Connection::open(database).unwrap();
+    let path = of.campus.path().join("blackboard/blackboard.db");
+    let whole = of.campus.outside().join("whole.db");
+    fs::copy(&path, &whole).unwrap();
+    let database = rusqlite::Connection::open(&path).unwrap();
     let deleted = database.execute("DELETE FROM commitments", []).unwrap();
     assert_eq!(deleted, 1);
     drop(database);
     of.exchange(&[]);
     of.campus.start_blackboard_again();
 
-    let began = Instant::now();
-    let listed = || {
-        of.campus
-            .student(&["receipts", "--json"])
-            .succeeded()
-            .json()
-    };
-    let told = loop {
-        let told = listed()["receipts"].clone();
-        if told.as_array().unwrap().len() == 2 {
-            break told;
-        }
-        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
-    };
+    let told = until(&of, |told| told.as_array().unwrap().len() == 2);
     let [less, more] = [&told[0], &told[1]];
     assert_eq!(more["receipt"], receipt.to_str().unwrap());
     assert_eq!(
@@ -65,7 +46,8 @@ fn a_pending_receipt_that_has_more_in_it_stays_beside_the_complete_one() {
         (&true.into(), &false.into())
     );
     assert_eq!(less["less_than"], more["receipt"]);
-    assert_eq!(more["less_than"], serde_json::Value::Null);
+    assert_eq!(more["less_than"], Value::Null);
+    assert_eq!(less["superseded_by"], Value::Null);
     assert_eq!(
         fs::read(&receipt).unwrap(),
         before,
@@ -80,10 +62,55 @@ fn a_pending_receipt_that_has_more_in_it_stays_beside_the_complete_one() {
         "{verdict}"
     );
     // Asked again it gives the same, which is kept once; and who looks is told.
-    assert_eq!(listed()["receipts"], told);
+    assert_eq!(listed(&of), told);
     let text = of.campus.student(&["receipts"]).succeeded().stdout;
     let words = "has less in it (of the time, rules or extensions) than S-000001.zip: keep both";
     assert_eq!(text.matches(words).count(), 1, "{text}");
+    has_it_again(&mut of, &whole);
+    let told = until(&of, |told| told[1]["pending"] == false);
+    assert_eq!(told.as_array().unwrap().len(), 2);
+    let [less, more] = [&told[0], &told[1]];
+    assert_eq!(less["receipt"], name);
+    assert_eq!(less["less_than"], Value::Null);
+    assert_eq!(less["superseded_by"], more["receipt"]);
+    assert_eq!(more["superseded_by"], Value::Null);
+    let text = of.campus.student(&["receipts"]).succeeded().stdout;
+    let words = "superseded by S-000001.zip, which has all of it and more";
+    assert_eq!(text.matches(words).count(), 1, "{text}");
+    assert!(!text.contains("keep both"), "{text}");
+}
+
+/// What `student receipts` lists.
+fn listed(of: &Witnessed) -> Value {
+    let told = of.campus.student(&["receipts", "--json"]);
+    told.succeeded().json()["receipts"].clone()
+}
+
+/// The same once it is so.
+fn until(of: &Witnessed, is_so: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let told = listed(of);
+        if is_so(&told) {
+            return told;
+        }
+        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+    }
+}
+
+/// What CUHK had said comes back into Blackboard's database, and no receipt is complete there yet.
+fn has_it_again(of: &mut Witnessed, whole: &Path) {
+    of.campus.blackboard.stop();
+    let database = of.campus.path().join("blackboard/blackboard.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    let whole = whole.to_str().unwrap();
+    database
+        .execute("ATTACH DATABASE ? AS whole", [whole])
+        .unwrap();
+    let again = "INSERT INTO commitments SELECT * FROM whole.commitments; DELETE FROM proofs";
+    database.execute_batch(again).unwrap();
+    drop(database);
+    of.campus.start_blackboard_again();
 }
 
 /// A receipt that still waited for a witness brings back what it proves, and nothing is made up besides.

@@ -10,6 +10,17 @@ impl VerifiedReceipt {
         self.is_of_the_entry_of(other) && shown.all(|check| self.checks().contains(check))
     }
 
+    /// Whether it proves all that the other one does.
+    pub fn proves_all_of(&self, other: &Self) -> bool {
+        self.is_as_witnessed_as(other) && self.shows_all_of(other)
+    }
+
+    /// Whether it is complete and proves all that the other one does, and more: nobody needs that one besides.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        let proves_all = self.witnessed().is_some() && self.proves_all_of(other);
+        proves_all && !other.proves_all_of(self)
+    }
+
     /// Whether both are of the same entry.
     pub fn is_of_the_entry_of(&self, other: &Self) -> bool {
         self.commitment() == other.commitment()
