@@ -82,16 +82,11 @@ fn within_the_grace_nobody_is_late_wherever_it_is_told_and_after_it_he_is() {
 
     let history = |form: &str| student(&campus, format!("history --ids {ID} {form}").trim_end());
     let versions = history("--json").succeeded().json()["versions"].clone();
-    let told = |place: usize| {
-        let own = &versions[place]["standings"][0];
-        (
-            own["late_seconds"].as_i64() >= Some(HOUR),
-            own["costs_percent"].clone(),
-        )
-    };
-    assert_eq!((told(0), told(1)), ((false, json!(0)), (true, json!(10))));
+    let told = |place: usize| standing(&versions[place]["standings"][0]);
+    assert_eq!((told(0), told(1)), (not_late, late));
     let shown = history("").succeeded().stdout;
     assert_eq!(shown.matches("late by ").count(), 1, "{shown}");
+    assert!(shown.contains(&format!("counts; {WITHIN}\n")), "{shown}");
     assert_eq!(overview(&campus, "within"), json!(["within_grace", 0, 0]));
     assert_eq!(overview(&campus, "after"), json!(["late", 10, 1]));
 }

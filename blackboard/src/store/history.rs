@@ -330,6 +330,7 @@ fn standings(
             counts: counting == Some(version.number),
             late,
             costs,
+            within_grace: standing == Some(Standing::WithinGrace),
             closed_since,
         })
     };

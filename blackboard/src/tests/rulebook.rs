@@ -26,9 +26,15 @@ fn place(campus: &Campus) -> Place {
 
 /// Work is due a minute before the campus' clock, and lateness costs 10 % a day.
 fn due_a_minute_ago(campus: &Campus) {
+    due_with_grace(campus, 0);
+}
+
+/// The same, and for so many seconds after the due time nothing is late.
+fn due_with_grace(campus: &Campus, grace: u64) {
     let due = from_seconds(campus.certs.now().as_secs() - LATE);
     let change = move |mut terms: Terms| {
-        (terms.due, terms.late) = (Some(due), "10%/day".parse().unwrap());
+        (terms.due, terms.grace) = (Some(due), grace);
+        terms.late = "10%/day".parse().unwrap();
         terms.check()
     };
     let store = Store::open(&campus.home).unwrap();
@@ -97,6 +103,22 @@ async fn a_dearer_rule_counts_for_what_comes_after_it_only() {
     assert_eq!(seen(&campus), (LATE, 50), "the latest counts");
     change(&campus, |terms| terms.late = LateRule::Mark).unwrap();
     assert_eq!(told(&campus).await, [(LATE, 0), (LATE, 0)], "milder helps");
+}
+
+#[tokio::test]
+async fn a_student_is_told_that_what_came_within_the_grace_did() {
+    let campus = Campus::open().await;
+    due_with_grace(&campus, LATE);
+    campus.group(&[ALONE]).hand_in().await.unwrap();
+    campus.certs.clock().advance(Duration::from_secs(1));
+    let mut again = campus.group(&[ALONE]);
+    again.report = b"another version".to_vec();
+    again.hand_in().await.unwrap();
+    let versions = history(&mut campus.group(&[ALONE])).await;
+    let state = |one: &OwnStanding| one.standing().as_str();
+    let states = versions.iter().map(|one| state(&one.standings[0]));
+    assert_eq!(states.collect::<Vec<_>>(), ["within_grace", "late"]);
+    assert_eq!(told(&campus).await, [(0, 0), (LATE + 1, 10)]);
 }
 
 #[tokio::test]

@@ -118,6 +118,7 @@ fn as_json(version: &ListedVersion) -> Value {
         json!({
             "sid": own.sid,
             "counts": own.counts,
+            "state": own.standing().as_str(),
             "late_seconds": own.late,
             "costs_percent": own.costs,
             "closed_since": own.closed_since.map(|since| rfc3339(from_seconds(since))),
@@ -246,5 +247,33 @@ impl Words {
             ),
         };
         format!("{counts}{}{lateness}", self.0.pick("; ", "；"))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_within_the_grace_is_told_in_the_words_of_a_hand_in() {
+        let mut own = OwnStanding {
+            sid: "1155000001".parse().unwrap(),
+            counts: true,
+            late: 0,
+            costs: 0,
+            within_grace: true,
+            closed_since: None,
+        };
+        let words = [Language::English, Language::Chinese].map(Words);
+        let told = words.map(|words| words.standing(&own));
+        let expected = [
+            "counts; within the grace: not late",
+            "計算在內；寬限期內，不算遲交",
+        ];
+        assert_eq!(told, expected);
+        own.within_grace = false;
+        let told = words.map(|words| words.standing(&own));
+        assert_eq!(told, ["counts; on time", "計算在內；準時"]);
     }
 }

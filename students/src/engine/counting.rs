@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use scb_certs::StudentId;
 use scb_protocol::client::Member;
-use scb_protocol::message::blackboard::{ListedVersion, OwnStanding};
-use scb_protocol::rules::{Counts, MemberStanding, Standing};
+use scb_protocol::message::blackboard::ListedVersion;
+use scb_protocol::rules::{Counts, MemberStanding};
 use scb_protocol::statement::SubmissionNumber;
 use scb_transport::Clock;
 
@@ -42,8 +42,7 @@ pub(super) async fn learn(
     let number = kept.receipt.number();
     let version = told.iter().find(|one| one.number == number);
     if kept.before && !kept.standings.is_empty() {
-        let told = |version| standings(version, &kept.standings);
-        kept.standings = version.map(told).unwrap_or_default();
+        kept.standings = version.map(standings).unwrap_or_default();
     }
     let own = version.into_iter().flat_map(|version| &version.standings);
     for own in own.filter(|own| !own.counts && own.closed_since.is_none()) {
@@ -75,21 +74,12 @@ async fn versions(
     told.map(|told| told.versions).unwrap_or_default()
 }
 
-/// As Blackboard judges a version that was handed in before, of those who asked. It says of nobody that he came
-/// within the grace: that is told by the rules that it gave just before.
-fn standings(version: &ListedVersion, by_rules: &[MemberStanding]) -> Vec<MemberStanding> {
+/// As Blackboard judges a version that was handed in before, of those who asked.
+fn standings(version: &ListedVersion) -> Vec<MemberStanding> {
     let own = version.standings.iter();
-    own.map(|own: &OwnStanding| {
-        let sid = own.sid.clone();
-        let within = Standing::WithinGrace;
-        let is_within = by_rules
-            .iter()
-            .any(|one| one.sid == sid && one.standing == within);
-        let standing = match own.standing() {
-            Standing::OnTime if is_within => within,
-            judged => judged,
-        };
-        MemberStanding { sid, standing }
+    own.map(|own| MemberStanding {
+        sid: own.sid.clone(),
+        standing: own.standing(),
     })
     .collect()
 }

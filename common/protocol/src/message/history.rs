@@ -38,6 +38,9 @@ pub struct OwnStanding {
     pub late: u64,
     /// What that costs, in percent of the full mark.
     pub costs: u8,
+    /// Whether it came after the due time and is not late: within the time of grace.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub within_grace: bool,
     /// Since when it had been closed for him, in seconds since 1970-01-01 UTC, if it had: then it does
     /// not count for him, whoever handed in with him.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,6 +140,7 @@ impl OwnStanding {
             (Some(since), ..) => Standing::Closed {
                 since: from_seconds(since),
             },
+            (None, 0, _) if self.within_grace => Standing::WithinGrace,
             (None, 0, _) => Standing::OnTime,
             (None, by, costs) => Standing::Late { by, costs },
         }
@@ -158,6 +162,25 @@ impl ListedFile {
         Self {
             name: file.name.clone(),
             size: file.size,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_within_the_grace_is_told_as_that_and_nothing_is_said_of_the_rest() {
+        let on_time = r#"{"sid":"1155000001","counts":true,"late":0,"costs":0}"#;
+        let within = on_time.replace('}', r#","within_grace":true}"#);
+        let late = within.replace(r#""late":0"#, r#""late":60"#);
+        let read = |text: &str| serde_json::from_str::<OwnStanding>(text).unwrap();
+        let told = [on_time, &within, &late].map(|text| read(text).standing().as_str());
+        assert_eq!(told, ["on_time", "within_grace", "late"]);
+        for text in [on_time, &within] {
+            assert_eq!(serde_json::to_string(&read(text)).unwrap(), text);
         }
     }
 }

@@ -332,6 +332,7 @@ pub(crate) fn version() -> ListedVersion {
             counts: true,
             late: 3600,
             costs: 10,
+            within_grace: false,
         }],
         unjudged: false,
         detached: vec![ListedDetached {
