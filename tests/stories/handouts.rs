@@ -149,10 +149,23 @@ impl Board {
         (stem.to_owned(), serde_json::from_str(&leaf).unwrap())
     }
 
+    /// The seconds since 1970, as the page has them counted; where `date` is another one, they are the same.
+    fn counts(&self, at: &str) -> String {
+        let (count, form) = ("date -d AT +%s", "%Y-%m-%dT%H:%M:%SZ");
+        let elsewhere = format!("date -juf {form} AT +%s");
+        let told = format!("counted by `{count}` (macOS: `{elsewhere}`)");
+        assert!(page("RECEIPTS.md").contains(&told), "{told}");
+        let seconds = self.typist.does(&count.replace("AT", at));
+        let read = format!("calendar.timegm(time.strptime(\"{at}\", \"{form}\"))");
+        let same = format!("python3 -c 'import calendar, time; print({read})'");
+        assert_eq!(self.typist.does(&same), seconds);
+        seconds
+    }
+
     /// Blackboard's signature on the entry, at the time that is there.
     fn is_signed(&mut self, kind: &str, leaf: &Value, what: &[&str]) {
         let at = leaf["at"].as_str().unwrap();
-        let seconds = self.typist.does(&format!("date -d {at} +%s"));
+        let seconds = self.counts(at);
         for what in what {
             let verify = format!("-in {what}.p7s -content {what}.json");
             self.types(&verify, kind, &[("SECONDS", seconds.trim())]);
