@@ -28,7 +28,7 @@ pub use proposal::{
     Proposals, Proposed, ProposedAnswer, SignedAnswer, ToldProposal,
 };
 pub use reading::{Downloading, ExpectDownload, ExpectHistory, History};
-pub use receipt::{ExpectReceipt, ReceivingReceipt};
+pub use receipt::{ExpectReceipt, ReceivingReceipt, Sent};
 pub use shares::ExpectShares;
 pub use upload::{Answer, Committed, ExpectCommitted, SendingContent, SignedCommitment};
 

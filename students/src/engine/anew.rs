@@ -8,20 +8,12 @@ use scb_protocol::statement::Statement;
 
 use super::hand_in::HandIn;
 use super::loss::Consent;
-use crate::pending::{self, Pending};
+use crate::pending;
 use crate::{Error, Event, Observer, Setup};
 
 /// Whether what Blackboard has stored of a proposal was altered: nobody can sign it or end it.
 pub(super) fn is_damaged(refusal: &Refusal) -> bool {
     refusal.code == Code::StoredDamaged && refusal.params.contains_key("submission")
-}
-
-/// Whether that is what it fails of, and it is this very statement.
-pub(super) fn is_of(error: &Error, pending: &Pending) -> bool {
-    match (error, Statement::parse(&pending.statement)) {
-        (Error::Refused(refusal), Ok(own)) => is_about(refusal, &own),
-        _ => false,
-    }
 }
 
 fn is_about(refusal: &Refusal, own: &Statement) -> bool {

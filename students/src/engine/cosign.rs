@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::client::{
-    ExpectOutcome, ExpectSigned, LeftOut, Member, Outcome, Proposed, ProposedAnswer,
-    SendingContent, Session, SignedAnswer, ToldProposal, sign,
+    ExpectOutcome, ExpectSigned, LeftOut, Member, Outcome, Proposed, ProposedAnswer, Session,
+    SignedAnswer, ToldProposal, sign,
 };
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason};
 use scb_protocol::receipt::VerifiedReceipt;
@@ -17,8 +17,7 @@ use scb_transport::Clock;
 
 use super::completion::good_receipts;
 use super::facts;
-use super::finality::is_final;
-use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk};
+use super::hand_in::{HandIn, KeptReceipt, Recorded, Talk, prefixes};
 use super::links::{RECEIPT, REPLY};
 use super::{Engine, keeping, tokens};
 use super::{anew, commitment};
@@ -225,24 +224,15 @@ impl Talk<'_, '_> {
         let mut certain = !pending.resumed;
         let exchanged = self.exchange_proposal(session, &pending, hand_in, &mut certain);
         match exchanged.await {
-            // What waits is not forgotten: the same command asks for its receipt later.
-            Ok(HandedIn::Waits(standing)) => {
-                self.connection.close().await;
-                Ok(HandedIn::Waits(standing))
-            }
-            Ok(kept) => {
-                pending.remove()?;
-                self.connection.close().await;
-                Ok(kept)
-            }
-            Err(error) => {
-                let error = self.refused(error, &pending.statement);
-                // What is damaged is forgotten once it is to be proposed anew.
-                if !anew::is_of(&error, &pending) && is_final(&error, certain) {
+            Ok(handed_in) => {
+                // What waits is not forgotten: the same command asks for its receipt later.
+                if let HandedIn::Kept(_) = &handed_in {
                     pending.remove()?;
                 }
-                Err(error)
+                self.connection.close().await;
+                Ok(handed_in)
             }
+            Err(error) => Err(self.failed(error, pending, certain)),
         }
     }
 
@@ -289,24 +279,10 @@ impl Talk<'_, '_> {
         proposed: Proposed,
         report: &mut Report,
     ) -> Result<Outcome, Error> {
-        let sending = self.compare_proposed(proposed, report).await?;
-        self.send_files(sending.from(), report).await?;
-        let (expect, end) = sending.end();
-        self.connection.send(&end).await?;
-        let reply = self.connection.receive(Step::Six, RECEIPT).await?;
+        let (own, anew) = prefixes(proposed.have(), report)?;
+        let upload = proposed.upload(&own);
+        let (expect, reply) = self.send_rest(upload, anew, report).await?;
         Ok(expect.handle(reply)?)
-    }
-
-    async fn compare_proposed(
-        &mut self,
-        proposed: Proposed,
-        report: &mut Report,
-    ) -> Result<SendingContent<ExpectOutcome>, Error> {
-        let (own, anew) = super::hand_in::prefixes(proposed.have(), report)?;
-        let (sending, upload) = proposed.upload(&own);
-        self.going_on(sending.from(), anew, report);
-        self.connection.send(&upload).await?;
-        Ok(sending)
     }
 
     /// Keeps Blackboard's word that these signatures were the last, if they were; then as

@@ -58,5 +58,7 @@ mod tests {
         assert!(is_final(&refused(Code::LogClosed), false));
         assert!(!is_final(&refused(Code::ConnectionLost), true));
         assert!(!is_final(&refused(Code::AssignmentClosed), false));
+        // It is forgotten once it is to be proposed anew.
+        assert!(!is_final(&refused(Code::StoredDamaged), true));
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, ServiceName, SpiffeId, StudentId, TrustStore};
 use scb_protocol::client::{
-    Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Session,
+    Answer, Committed, ExpectGreeting, Member, ReceivingReceipt, SendingContent, Sent, Session,
 };
-use scb_protocol::message::blackboard::{Received, Reply};
+use scb_protocol::message::blackboard::{Received, Reply, Request};
 use scb_protocol::receipt::VerifiedReceipt;
 use scb_protocol::rules::MemberStanding;
 use scb_protocol::statement::{FilePath, Label, SubmissionId};
@@ -277,13 +277,16 @@ impl<'a, 'o> Talk<'a, 'o> {
                 self.connection.close().await;
                 Ok(kept)
             }
-            Err(error) => {
-                let error = self.refused(error, &pending.statement);
-                if is_final(&error, certain) {
-                    pending.remove()?;
-                }
-                Err(error)
-            }
+            Err(error) => Err(self.failed(error, pending, certain)),
+        }
+    }
+
+    /// What it failed of. What was signed is forgotten, if it is never sent again.
+    pub(super) fn failed(&mut self, error: Error, pending: Pending, certain: bool) -> Error {
+        let error = self.refused(error, &pending.statement);
+        match is_final(&error, certain).then(|| pending.remove()) {
+            Some(Err(local)) => local,
+            Some(Ok(())) | None => error,
         }
     }
 
@@ -375,20 +378,30 @@ impl<'a, 'o> Talk<'a, 'o> {
             Step::Six,
             Some(facts::committed(&committed, report.files())),
         );
-        let sending = self.compare(committed, report).await?;
+        let (own, anew) = prefixes(committed.have(), report)?;
+        let upload = committed.upload(&own);
+        let (expect, reply) = self.send_rest(upload, anew, report).await?;
+        Ok(expect.handle(reply)?)
+    }
+
+    /// Says what will come, and sends it. What Blackboard answers, and who expects that.
+    pub(super) async fn send_rest<Next: From<Sent>>(
+        &mut self,
+        (sending, upload): (SendingContent<Next>, Request),
+        anew: Vec<FilePath>,
+        report: &mut Report,
+    ) -> Result<(Next, Reply), Error> {
+        self.going_on(sending.from(), anew, report);
+        self.connection.send(&upload).await?;
         self.send_files(sending.from(), report).await?;
         let (expect, end) = sending.end();
         self.connection.send(&end).await?;
         let reply = self.connection.receive(Step::Six, RECEIPT).await?;
-        Ok(expect.handle(reply)?)
+        Ok((expect, reply))
     }
 
     /// Sends each file from its place on.
-    pub(super) async fn send_files(
-        &mut self,
-        from: &[u64],
-        report: &mut Report,
-    ) -> Result<(), Error> {
+    async fn send_files(&mut self, from: &[u64], report: &mut Report) -> Result<(), Error> {
         let (mut sent, total) = (from.iter().sum::<u64>(), report.files().size());
         for (index, from) in from.iter().enumerate() {
             let mut pieces = report.pieces(index, *from)?;
@@ -401,21 +414,8 @@ impl<'a, 'o> Talk<'a, 'o> {
         Ok(())
     }
 
-    /// Compares what Blackboard has with the files here, and says what will come.
-    async fn compare(
-        &mut self,
-        committed: Committed,
-        report: &mut Report,
-    ) -> Result<SendingContent, Error> {
-        let (own, anew) = prefixes(committed.have(), report)?;
-        let (sending, upload) = committed.upload(&own);
-        self.going_on(sending.from(), anew, report);
-        self.connection.send(&upload).await?;
-        Ok(sending)
-    }
-
     /// Says what Blackboard has of an attempt before, and what of it is sent anew.
-    pub(super) fn going_on(&mut self, from: &[u64], anew: Vec<FilePath>, report: &Report) {
+    fn going_on(&mut self, from: &[u64], anew: Vec<FilePath>, report: &Report) {
         let have = from.iter().sum();
         if have > 0 || !anew.is_empty() {
             let total = report.files().size();
