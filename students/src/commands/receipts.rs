@@ -272,7 +272,9 @@ impl Richer<'_> {
             false => format!(
                 "  has less in it (of the time, rules or extensions) than {name}: keep both"
             ),
-            true => format!("  superseded by {name}, which has all of it and more"),
+            true => format!(
+                "  superseded by {name}: that is complete and has more in it (of the time, rules or extensions)"
+            ),
         }
     }
 }

@@ -16,10 +16,8 @@ fn every_receipt_that_waits_is_asked_about_once_however_many_cannot_be_completed
         std::fs::write(other, &kept.bytes).unwrap();
     }
     let asked = || campus.desk.proofs.load(Ordering::SeqCst);
-    for run in 1..=2 {
-        let before = asked();
-        let completed = engine.complete_receipts(&mut |_| {}).unwrap();
-        assert!(completed.is_empty(), "{completed:?}");
-        assert_eq!(asked() - before, 66, "run {run}");
-    }
+    let before = asked();
+    let completed = engine.complete_receipts(&mut |_| {}).unwrap();
+    assert!(completed.is_empty(), "{completed:?}");
+    assert_eq!(asked() - before, 66);
 }

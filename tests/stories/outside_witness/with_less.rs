@@ -75,7 +75,7 @@ fn a_pending_receipt_that_has_more_in_it_stays_beside_the_complete_one() {
     assert_eq!(less["superseded_by"], more["receipt"]);
     assert_eq!(more["superseded_by"], Value::Null);
     let text = of.campus.student(&["receipts"]).succeeded().stdout;
-    let words = "superseded by S-000001.zip, which has all of it and more";
+    let words = "superseded by S-000001.zip: that is complete and has more in it";
     assert_eq!(text.matches(words).count(), 1, "{text}");
     assert!(!text.contains("keep both"), "{text}");
 }

@@ -15,7 +15,7 @@ impl VerifiedReceipt {
         self.is_as_witnessed_as(other) && self.shows_all_of(other)
     }
 
-    /// Whether it is complete and proves all that the other one does, and more: nobody needs that one besides.
+    /// Whether it is complete and proves all that the other one does, and more: that one need not be kept besides.
     pub fn supersedes(&self, other: &Self) -> bool {
         let proves_all = self.witnessed().is_some() && self.proves_all_of(other);
         proves_all && !other.proves_all_of(self)
