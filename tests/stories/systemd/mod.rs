@@ -2,11 +2,14 @@
 //! its units with all of their hardening, its credentials, its watchdog. The machine is a set of
 //! namespaces, and leaves nothing behind.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::campus::{Ran, program};
 use crate::operations::machine::{TELL, ends, terminal};
@@ -127,31 +130,40 @@ impl Machine {
         ))
     }
 
-    /// The journal knows which lines are warnings and which are errors, and shows how it was told in none.
+    /// The journal knows how urgent each line of the servers is, and shows how it was told in none.
     fn tells_how_urgent(&mut self) {
-        let said = |machine: &Self, options: &str| {
-            let command = "journalctl --sync; journalctl --no-pager --output cat";
-            machine.runs(&format!("{command} {options}"))
+        let command =
+            "journalctl --sync; journalctl --no-pager --output json --unit cuhk --unit blackboard";
+        let entries: Vec<Value> = self
+            .runs(command)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let of_servers = |entry: &&Value| {
+            ["cuhk", "blackboard"].contains(&entry["SYSLOG_IDENTIFIER"].as_str().unwrap())
         };
-        let servers = "--unit cuhk --unit blackboard";
-        let all = said(self, servers);
-        assert!(!all.lines().any(|line| line.starts_with('<')), "{all}");
-        for (level, priority) in [("warn", "warning"), ("error", "err")] {
-            let of_level = |text: &str| {
-                let is_one = |line: &&str| line.split(' ').nth(1) == Some(level);
-                text.lines().filter(is_one).count()
+        let mut levels = BTreeSet::new();
+        for entry in entries.iter().filter(of_servers) {
+            let message = entry["MESSAGE"].as_str().unwrap();
+            assert!(!message.starts_with('<'), "{entry}");
+            let expected = match message.split(' ').nth(1) {
+                Some("error") => "3",
+                Some("warn") => "4",
+                Some("step") => "6",
+                _ => continue,
             };
-            let found = said(
-                self,
-                &format!("{servers} --priority {priority}..{priority}"),
-            );
-            assert_eq!(of_level(&found), of_level(&all), "{found}\nof\n{all}");
+            assert_eq!(entry["PRIORITY"], expected, "{message}");
+            levels.insert(expected);
         }
+        assert!(levels.contains("6"), "{levels:?}");
+
         // One that does not start.
         let serve = "/opt/scb/target/release/cuhk --home /nowhere serve";
         self.runs(&format!("systemd-run --quiet --unit nowhere {serve}"));
         self.waits("it is told as an error", |machine| {
-            said(machine, "--unit nowhere --priority err..err").contains("/nowhere")
+            let found =
+                "journalctl --sync; journalctl --no-pager --unit nowhere --priority err..err";
+            machine.runs(found).contains("/nowhere")
         });
     }
 
