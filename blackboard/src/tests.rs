@@ -51,10 +51,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Waits until `condition` holds; fails after ten seconds. Between two looks the servers of this thread have
+/// Waits until `condition` holds; fails after a minute. Between two looks the servers of this thread have
 /// their turn, however long a look takes.
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(5)).await;

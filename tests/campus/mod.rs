@@ -8,6 +8,7 @@ mod by_hand;
 mod faults;
 mod judge;
 mod monitored;
+mod port;
 mod pythons;
 mod server;
 mod small_disk;
@@ -26,6 +27,7 @@ pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python, python_with, refuses_altered, script};
 pub use monitored::{get, monitor, wait_for};
+pub use port::Port;
 pub use pythons::pythons;
 pub use server::Server;
 pub use small_disk::{can_mount, on_small_disk};
@@ -221,7 +223,14 @@ pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
 }
 
 /// The environment variables that one of them reads.
-const READ: [&str; 15] = [
+const READ: [&str; 22] = [
+    "NO_COLOR",
+    "TERM",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "SUDO_USER",
+    "SCB_LOG",
     "CREDENTIALS_DIRECTORY",
     "XDG_DATA_HOME",
     "LC_ALL",
@@ -257,6 +266,8 @@ pub fn program(name: &str) -> Command {
 /// A line in a shell, in this folder; a part that fails makes it fail.
 pub fn shell(folder: &Path, line: &str) -> Ran {
     let mut shell = Command::new("bash");
+    // What others' programs print is compared: in no language but this.
+    shell.env("LC_ALL", "C");
     shell.args(["-o", "pipefail", "-ec", line]);
     Ran::of(shell.current_dir(folder))
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use scb_protocol::{Code, Teller};
 use tempfile::NamedTempFile;
 
-use super::program;
+use super::{Port, program};
 
 /// A running server. Killed when dropped.
 pub struct Server {
@@ -19,6 +19,8 @@ pub struct Server {
     said: String,
     log: NamedTempFile,
     is_apart: bool,
+    /// Its port, once it has ended: it may be started there again.
+    held: Option<Port>,
 }
 
 impl Server {
@@ -59,6 +61,7 @@ impl Server {
             said,
             log,
             is_apart: false,
+            held: None,
         }
     }
 
@@ -140,18 +143,22 @@ impl Server {
     /// Stops it gracefully (SIGTERM) and returns how it ended.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.child.wait().unwrap()
+        self.wait()
     }
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let ended = self.child.wait().unwrap();
+        if self.held.is_none() {
+            self.held = Port::of(&self.address);
+        }
+        ended
     }
 
     /// Kills it as a power cut would (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.wait();
     }
 }
 

@@ -14,6 +14,7 @@ use scb_protocol::{
 };
 use scb_testkit::{TestCampus, TestIdentity};
 use scb_transport::{ClientAuth, ClockFn, Connection, Limits, Listener, ServerTls, Shutdown};
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -98,6 +99,8 @@ pub(super) struct FakeCuhk {
     signer: TestIdentity,
     service: TestIdentity,
     running: Mutex<Option<(Shutdown, JoinHandle<()>)>>,
+    /// Its port while it is away, which nobody else on this machine is given meanwhile.
+    held: Mutex<Option<TcpSocket>>,
 }
 
 impl FakeCuhk {
@@ -137,6 +140,7 @@ impl FakeCuhk {
             signer: campus.token_signer(),
             service: campus.service("cuhk"),
             running: Mutex::new(None),
+            held: Mutex::new(None),
         };
         cuhk.listen(listener);
         cuhk
@@ -145,6 +149,19 @@ impl FakeCuhk {
     /// Listens, at the same address as before.
     pub(super) async fn resume(&self) {
         self.listen(Listener::bind(self.address).await.unwrap());
+        *self.held.lock().unwrap() = None;
+    }
+
+    /// Bound, and nobody listens: on Linux that leaves room for whoever names this port.
+    fn hold(&self) {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        // Whoever was quicker has it.
+        let bound = socket.bind(self.address).is_ok();
+        *self.held.lock().unwrap() = bound.then_some(socket);
     }
 
     fn listen(&self, listener: Listener) {
@@ -178,6 +195,7 @@ impl FakeCuhk {
         if let Some((shutdown, task)) = running {
             shutdown.trigger();
             task.await.unwrap();
+            self.hold();
         }
     }
 

@@ -1,7 +1,6 @@
 //! A machine of directories, and whoever types on it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +11,7 @@ use expectrl::{Any, Eof, Expect};
 use tempfile::TempDir;
 
 use super::page::REPOSITORY;
-use crate::campus::{Ran, program};
+use crate::campus::{Port, Ran, program};
 
 /// Reached only by a failing test.
 const LONG: Duration = Duration::from_secs(60);
@@ -32,14 +31,18 @@ pub(crate) struct Machine {
     root: TempDir,
     /// What is written in the page, and what it is here.
     here: Vec<(String, String)>,
+    /// Its servers' ports, which are theirs also while they are down.
+    _ports: Vec<Port>,
 }
 
 impl Machine {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
+        let (here, ports) = replacements(root.path());
         let machine = Self {
-            here: replacements(root.path()),
             root,
+            here,
+            _ports: ports,
         };
         for dir in [
             "bin",
@@ -198,8 +201,8 @@ pub(crate) fn ends(
     (shown, ended)
 }
 
-/// Directories below `root`, ports that are free, names that there are.
-fn replacements(root: &Path) -> Vec<(String, String)> {
+/// Directories below `root`, ports that were free, names that there are; and these ports.
+fn replacements(root: &Path) -> (Vec<(String, String)>, Vec<Port>) {
     let mut here: Vec<(String, String)> = Vec::new();
     for dir in [
         "/var/lib/",
@@ -216,13 +219,11 @@ fn replacements(root: &Path) -> Vec<(String, String)> {
         "/etc/ssl/certs/ca-certificates.crt".to_owned(),
         format!("{}/var/lib/cuhk/home/ca.pem", root.display()),
     ));
-    // All are held until each has got its own.
-    let listeners: Vec<_> = ["8011", "8012", "8013", "8002", "8014"]
-        .map(|port| (port, TcpListener::bind("127.0.0.1:0").unwrap()))
-        .into();
-    for (port, listener) in &listeners {
-        let free = listener.local_addr().unwrap().port();
-        here.push((format!(":{port}"), format!(":{free}")));
+    let mut ports = Vec::new();
+    for there in ["8011", "8012", "8013", "8002", "8014"] {
+        let port = Port::free();
+        here.push((format!(":{there}"), format!(":{}", port.number())));
+        ports.push(port);
     }
     for (there, name) in [
         ("0.0.0.0", "127.0.0.1"),
@@ -233,5 +234,5 @@ fn replacements(root: &Path) -> Vec<(String, String)> {
     ] {
         here.push((there.to_owned(), name.to_owned()));
     }
-    here
+    (here, ports)
 }
