@@ -16,10 +16,10 @@ const LIMIT: usize = 64;
 const SILENT: usize = 300;
 /// How long the CPU time is watched; nobody does anything meanwhile.
 const WATCHED: Duration = Duration::from_secs(1);
-/// Ticks of CPU time, of 10 ms each, that a server may use in that time.
+/// Ticks of CPU time, of 10 ms each, that a server may use in a second.
 const SPIN: u64 = 30;
 /// How soon the next group is served again.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Restarts a server with a hard limit of open files.
 fn limit(sandbox: &Path, name: &str, server: &mut Server) {
@@ -46,13 +46,15 @@ async fn servers_with_few_descriptors_neither_spin_nor_fail_those_they_serve() {
         .filter_map(Result::ok)
         .collect();
     let servers = [&campus.cuhk, &campus.blackboard];
-    let before = servers.map(ticks);
+    let (begun, before) = (Instant::now(), servers.map(ticks));
     tokio::task::block_in_place(|| sleep(WATCHED));
     for (server, before) in servers.into_iter().zip(before) {
         let used = ticks(server) - before;
+        // Whoever comes back late from a sleep has watched for longer.
+        let most = SPIN * u64::from(u32::try_from(begun.elapsed().as_millis()).unwrap()) / 1000;
         let open = descriptors(server);
         println!("{open} of {LIMIT} descriptors, {used} ticks of CPU time in {WATCHED:?}");
-        assert!(used < SPIN, "{used} ticks of CPU time in {WATCHED:?}");
+        assert!(used < most, "{used} ticks of CPU time, {most} at most");
         assert!(open <= LIMIT, "{open} descriptors");
     }
     // Whoever was in before loses nothing, though the report needs a file.

@@ -57,8 +57,14 @@ impl Ledger {
         for (number, receipt) in &self.receipts {
             assert!(numbers.contains(number.as_str()), "{number} is missing");
             let exported = fs::read(dir.join(number).join("receipt.zip")).unwrap();
-            assert!(exported == *receipt, "{number} has another receipt");
             let verified = VerifiedReceipt::verify(receipt, &root).unwrap();
+            let is_same = exported == *receipt;
+            // What CUHK had not cosigned yet may be complete by now, and is the same in everything else.
+            let is_complete = || {
+                let exported = VerifiedReceipt::verify(&exported, &root).unwrap();
+                verified.witnessed().is_none() && exported.shows_all_of(&verified)
+            };
+            assert!(is_same || is_complete(), "{number} has another receipt");
             assert_eq!(verified.number().to_string(), *number);
         }
         for number in numbers {

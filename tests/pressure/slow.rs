@@ -10,12 +10,16 @@ use crate::limits::set_limits;
 use crate::process::descriptors;
 use crate::proxy::{Fault, Proxy, Way};
 
-/// The servers' deadlines here, in seconds; the defaults are 10 to 600.
-const DEADLINE: f64 = 1.0;
+/// The servers' deadlines here, in seconds; the defaults are 10 to 600. An honest student keeps them on a
+/// busy machine, too.
+const DEADLINE: f64 = 3.0;
 /// Between two bytes: each single read is far within the deadline.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What the end of a connection may take beyond the deadline, on a busy machine.
-const BEYOND: Duration = Duration::from_secs(3);
+/// What the end of a connection may take beyond the deadline, on a busy machine. By bytes alone the
+/// shortest phase here would take a minute.
+const BEYOND: Duration = Duration::from_secs(20);
+/// Bytes that may pass at that pace: those of three deadlines.
+const MOST: usize = 90;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_clients_are_cut_off_by_the_total_deadline() {
@@ -60,7 +64,7 @@ async fn slow_clients_are_cut_off_by_the_total_deadline() {
             took < Duration::from_secs_f64(DEADLINE) + BEYOND,
             "{after}: {took:?}"
         );
-        assert!(passed < after + 60, "{after}: {passed} bytes passed");
+        assert!(passed < after + MOST, "{after}: {passed} bytes passed");
     }
     crate::process::until("their descriptors return", BEYOND, || {
         descriptors(&campus.blackboard) <= before

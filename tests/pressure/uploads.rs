@@ -46,10 +46,10 @@ impl Scene {
         }
     }
 
-    /// Blackboard waits for a message no longer than a second.
+    /// Blackboard waits for a message no longer than this; an honest one comes in time on a busy machine, too.
     fn with_short_deadlines() -> Self {
         let mut scene = Self::new();
-        set_limits(&scene.campus.path().join("blackboard"), &[("message", 1.0)]);
+        set_limits(&scene.campus.path().join("blackboard"), &[("message", 5.0)]);
         block_in_place(|| scene.campus.restart_blackboard());
         scene
     }
