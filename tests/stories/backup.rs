@@ -229,7 +229,7 @@ fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
     // Who was known then is known, who came later is not; both are told so. Blackboard may not
     // have noticed yet that CUHK is back.
     campus
-        .student(&["submit", "--ids", "1155000001", "--wait", "20"])
+        .student(&["submit", "--ids", "1155000001", "--wait", "60"])
         .succeeded();
     campus
         .student(&["submit", "--ids", "1155000002", "--json"])
@@ -275,7 +275,7 @@ fn a_damaged_log_in_a_backup_is_put_aside_and_made_anew() {
 
     serve_in_its_place(&mut campus, &home);
     campus
-        .student(&["submit", "--ids", "1155000001", "--wait", "20"])
+        .student(&["submit", "--ids", "1155000001", "--wait", "60"])
         .succeeded();
     let audited = campus.student(&["audit", "--ids", "1155000001", "--json"]);
     audited.succeeded();

@@ -84,7 +84,7 @@ fn the_root_signs_on_another_machine() {
     assert_eq!(kept, once);
     let cuhk = campus.serve_cuhk();
     let listed = || campus.cuhk(&["keys", "list"]).succeeded().stdout;
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !listed().contains("students    retiring") {
         assert!(Instant::now() < deadline, "{}", listed());
     }

@@ -27,7 +27,7 @@ use tokio::time::{interval, timeout};
 
 use crate::campus::{Campus, SAMPLE, Server};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const STUDENT: &str = "spiffe://sandbox.example/student/1155000001";
 const SERVICE: &str = "spiffe://sandbox.example/service/library";
 

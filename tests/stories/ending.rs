@@ -88,7 +88,7 @@ fn the_authority_itself_is_asked_for_as_well_and_goes_on_with_new_keys() {
     for told in ["nobody can hand in", "no token", "cuhk serve"] {
         assert!(said.contains(told), "{said}");
     }
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
     let mut after = counting(&campus, "cuhk");
     while after.len() < 2 {
         assert!(std::time::Instant::now() < deadline, "{after:?}");

@@ -153,7 +153,9 @@ fn the_certificate_renews_itself_and_without_one_nothing_is_renewed() {
     student.types(NEXT_KEY).succeeded();
     let next = renewed("next.b64");
     assert_ne!(next, before);
-    assert!(next.contains("CN = 1155000001"), "{next}");
+    // OpenSSL 3.2 and newer write no spaces there.
+    let name = next.replace(" = ", "=");
+    assert!(name.contains("CN=1155000001"), "{next}");
     assert_eq!(
         renewed("next.b64"),
         next,

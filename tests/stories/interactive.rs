@@ -22,7 +22,7 @@ use crate::campus::{Campus, Ran, program};
 /// A terminal on which the student's program runs.
 fn terminal(command: Command) -> OsSession {
     let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session.set_expect_timeout(Some(Duration::from_secs(60)));
     session
 }
 

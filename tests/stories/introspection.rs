@@ -189,7 +189,7 @@ fn a_token_stops_counting_with_its_key_and_with_its_certificate() {
         .administer_cuhk(&["roster", "restore", "1155000001"])
         .succeeded();
     // The list that a running server holds still names the certificate for a moment.
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while desk.told(BLACKBOARD, &desk.token)["active"] != true {
         assert!(Instant::now() < deadline, "it does not count again");
     }
@@ -201,7 +201,7 @@ fn a_token_stops_counting_with_its_key_and_with_its_certificate() {
     desk.campus
         .administer_cuhk(&["keys", "withdraw", key["sha256"].as_str().unwrap()])
         .succeeded();
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while desk.told(BLACKBOARD, &desk.token) != inactive {
         assert!(Instant::now() < deadline, "it still counts");
     }
@@ -247,7 +247,7 @@ impl Desk {
     /// Until everything that is recorded is in the log.
     fn waits_for_the_log(&self) {
         let recorded = self.recorded();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while self.logged() < recorded {
             let (logged, said) = (self.logged(), self.campus.cuhk.log());
             assert!(

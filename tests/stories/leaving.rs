@@ -109,7 +109,7 @@ fn who_is_suspended_keeps_nobody_from_handing_in() {
         if ran.exit == Some(0) {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(5), "{ran:#?}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{ran:#?}");
     }
     roster("restore");
     hand_in(&campus, "1155000001").refused(3, "other_group");

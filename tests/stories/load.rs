@@ -90,7 +90,8 @@ fn while_others_come<T>(server: &Server, done: impl FnOnce() -> T) -> T {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 somebody_was_here(server);
-                thread::sleep(Duration::from_millis(3));
+                // Once a second there is a place, which is to be theirs.
+                thread::sleep(Duration::from_millis(1));
             }
         });
         let done = done();

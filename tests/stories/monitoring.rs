@@ -17,7 +17,7 @@ use crate::witness::use_tokens;
 use tempfile::TempDir;
 
 /// Longer than anything here takes: reached only by a failing test.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A sandbox whose servers are watched.
 pub(crate) struct Watched {
@@ -175,7 +175,11 @@ fn a_campus_that_works_is_ready_and_its_numbers_add_up() {
     assert_ne!(refused.exit, Some(0), "{refused:?}");
     for address in [&cuhk, &blackboard] {
         assert_eq!(get(address, "/healthz"), (200, "alive\n".to_owned()));
-        assert_eq!(get(address, "/readyz"), (200, "ready\n".to_owned()));
+        let begun = Instant::now();
+        while get(address, "/readyz") != (200, "ready\n".to_owned()) {
+            assert!(begun.elapsed() < LONG, "{:?}", get(address, "/readyz"));
+            std::thread::yield_now();
+        }
         assert_eq!(get(address, "/").0, 404);
     }
     let (_, text) = get(&cuhk, "/metrics");
@@ -243,7 +247,7 @@ fn what_waits_for_a_witness_is_counted() {
     let cosigned = "blackboard_witness_requests_total{witness=\"cuhk\",end=\"cosigned\"}";
     assert!(numbers[cosigned] >= 1.0, "{numbers:#?}");
     let age = "blackboard_cosignature_age_seconds{witness=\"cuhk\"}";
-    assert!(numbers[age] < LONG.as_secs_f64(), "{numbers:#?}");
+    assert!(numbers[age] < 30.0, "{numbers:#?}");
 
     campus.blackboard.stop();
     use_tokens(&campus);

@@ -175,6 +175,7 @@ fn a_receipt_has_the_cosignature_of_an_outside_witness_and_who_knows_its_key_cou
         return;
     };
     of.hand_in();
+    of.until_complete(1);
     let verified = of.verify(1, &of.key).succeeded();
     assert!(
         verified.stdout.contains("library.example/witness"),
@@ -350,10 +351,11 @@ fn an_archive_has_the_cosignatures_that_its_receipts_need() {
     };
     of.hand_in();
     let file = of.campus.outside().join("lab.zip");
-    let archive = |of: &Witnessed| {
+    let archive = |of: &Witnessed, patience: &str| {
         let arguments = ["submissions", "archive", file.to_str().unwrap()];
-        let of_lab = ["--course", "SANDBOX", "--assignment", "lab", "--wait", "1s"];
-        let arguments = [&arguments[..], &of_lab, &["--replace"]].concat();
+        let of_lab = ["--course", "SANDBOX", "--assignment", "lab"];
+        let rest = ["--wait", patience, "--replace"];
+        let arguments = [&arguments[..], &of_lab, &rest].concat();
         of.campus.administer_blackboard(&arguments)
     };
     let verify = |key: &str| {
@@ -362,7 +364,7 @@ fn an_archive_has_the_cosignatures_that_its_receipts_need() {
             .student(&[&arguments[..], &["--quorum", "2"]].concat())
     };
     of.until_complete(1);
-    archive(&of).succeeded();
+    archive(&of, "60s").succeeded();
     let said = verify(&of.key).succeeded().stdout;
     assert!(
         said.contains("\nwitnessed  by library.example/witness at "),
@@ -389,11 +391,11 @@ fn an_archive_has_the_cosignatures_that_its_receipts_need() {
     // Without the witness there is none of what came since.
     of.witness.kill();
     of.hand_in();
-    let refused = archive(&of);
+    let refused = archive(&of, "1s");
     assert_eq!(refused.exit, Some(4), "{refused:#?}");
     of.exchange(&[]);
     of.until_complete(2);
-    archive(&of).succeeded();
+    archive(&of, "60s").succeeded();
 }
 
 #[test]
@@ -473,5 +475,6 @@ fn over_https_a_witness_is_known_by_the_authorities_that_are_named_for_it() {
     of.campus.restart_blackboard();
     of.until_complete(1);
     of.hand_in();
+    of.until_complete(2);
     of.verify(2, &of.key).succeeded();
 }

@@ -191,7 +191,7 @@ fn what_ended_with_the_term_is_renewed_by_its_old_key_in_the_next() {
     campus
         .student(&["enrol", "--ids", "1155000002"])
         .succeeded();
-    set_term(&campus, "2026-27-T1", &in_seconds(6));
+    set_term(&campus, "2026-27-T1", &in_seconds(15));
     campus.student(&["enrol", "--ids", ONE]).succeeded();
     let home = directory(&campus);
     let (key, name, end) = (key_of(&home), name_of(&home), end_of(&home));

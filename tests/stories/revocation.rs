@@ -16,7 +16,7 @@ use crate::campus::{Campus, SAMPLE};
 
 /// What is promised.
 const AT_ONCE: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The files of a sandbox, as the student's program reads them.
 struct Files {

@@ -440,7 +440,7 @@ fn witness_of(receipt: &Path) -> Option<String> {
 /// A hand-in with its complete receipt, and the key that cosigned it.
 fn proved(campus: &Sandbox) -> (String, String) {
     let report = version(campus.outside());
-    let submit = ["submit", "--ids", "1155000001", "--wait", "20", "--json"];
+    let submit = ["submit", "--ids", "1155000001", "--wait", "60", "--json"];
     let handed_in = campus.student(&[&submit[..], &[&report]].concat());
     let receipt = handed_in.succeeded().json()["receipt"].clone();
     let receipt = receipt.as_str().unwrap().to_owned();

@@ -30,7 +30,7 @@ fn until_said(address: &str, words: &str) -> String {
         if told.contains(words) {
             return told;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{told}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{told}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

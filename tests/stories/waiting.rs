@@ -135,7 +135,7 @@ fn on_a_terminal_the_seconds_count_down() {
     command.arg("--sandbox").arg(campus.path());
     command.args(["submit", "--ids", SAMPLE]);
     let mut terminal = Session::spawn(command).unwrap();
-    terminal.set_expect_timeout(Some(Duration::from_secs(30)));
+    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
     terminal.expect("[busy]: trying again in ").unwrap();
     terminal.expect("trying again in 1 s").unwrap();
     drop(idle);

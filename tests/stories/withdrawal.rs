@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::campus::{ByHand, Ran, Server, judge, program, python, shell, version};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const ROSTER: &str = "sid,name,email,programme\n1155000001,One,,CSCI\n1155000002,Two,,CSCI\n";
 const GROUP: &str = "1155000001,1155000002";
 

@@ -384,7 +384,7 @@ fn a_cuhk_that_was_put_back_witnesses_at_once_what_was_added_since() {
     let submit = |campus: &Campus| {
         let (to, report) = (["--assignment", "lab-2"], version(campus.outside()));
         let line = [
-            &["submit", "--ids", SAMPLE, "--wait", "20"][..],
+            &["submit", "--ids", SAMPLE, "--wait", "60"][..],
             &to,
             &[&*report],
         ];
@@ -461,6 +461,6 @@ fn an_old_blackboard_that_is_started_as_cuhk_is_put_back_does_not_go_on() {
     assert_eq!(old.exit, Some(3), "{old:#?}");
     assert!(old.stderr.contains("log_behind"), "{old:#?}");
     let report = version(campus.outside());
-    let submit = ["submit", "--ids", SAMPLE, "--wait", "20", &report];
+    let submit = ["submit", "--ids", SAMPLE, "--wait", "60", &report];
     campus.student(&submit).succeeded();
 }

@@ -35,17 +35,15 @@ fn killed(machines: &Machines, report: &Path) -> String {
         .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let began = Instant::now();
-    let id = loop {
+    let uploads = machines.campus.path().join("blackboard/content/uploads");
+    while !fs::read_dir(&uploads).is_ok_and(|mut found| found.next().is_some()) {
         assert!(child.try_wait().unwrap().is_none(), "it was too quick");
         assert!(began.elapsed() < PATIENCE);
-        let listed = machines.listed(SIDS[1]);
-        if let Some(one) = listed["proposals"].as_array().unwrap().first() {
-            break super::id(one);
-        }
-    };
+    }
     child.kill().unwrap();
-    child.wait().unwrap();
-    id
+    let ended = child.wait().unwrap();
+    assert_eq!(ended.code(), None, "it was too quick");
+    super::id(&machines.listed(SIDS[1])["proposals"][0])
 }
 
 #[test]

@@ -233,12 +233,12 @@ fn the_page_is_typed_on_a_machine_with_systemd_which_brings_back_what_dies_or_ha
         // A minute in the unit.
         machine.runs(&format!(
             "install -d /run/systemd/system/{unit}.service.d
-             printf '[Service]\\nWatchdogSec=2\\n' > /run/systemd/system/{unit}.service.d/test.conf
+             printf '[Service]\\nWatchdogSec=5\\n' > /run/systemd/system/{unit}.service.d/test.conf
              systemctl daemon-reload
              systemctl restart {unit}"
         ));
         // Longer than that: it gives signs of life.
-        sleep(Duration::from_secs(3));
+        sleep(Duration::from_secs(7));
         assert_eq!(machine.shows(unit, "NRestarts"), "0");
         for (signal, times) in [("KILL", "1"), ("STOP", "2")] {
             machine.runs(&format!(
