@@ -395,7 +395,7 @@ async fn groups_of_another_size_are_refused_and_larger_ones_taken_where_it_wants
         .unwrap();
     let mut of_four = group(&campus, &four);
     // The greeting says it within a second or two.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while let Err(refusal) = of_four.hand_in().await {
         assert_eq!(refusal.code, Code::MemberCount);
         assert!(Instant::now() < deadline, "never taken");

@@ -12,16 +12,28 @@ use tokio::time::{Instant, interval};
 use super::campus::Campus;
 use super::cuhk::Answer;
 
+/// How long anybody waits for CUHK at most.
+const PROMISED: Duration = Duration::from_secs(3);
+/// Reached only by a failing test.
+const LONG: Duration = Duration::from_secs(60);
+
+/// How long so many groups at once may be busy with everything else on this machine now: several times
+/// what they take to come while CUHK answers.
+async fn usual(campus: &Campus, groups: usize) -> Duration {
+    let begun = Instant::now();
+    let coming =
+        (0..groups).map(|_| async move { drop(campus.three().open_session().await.unwrap()) });
+    futures_util::future::join_all(coming).await;
+    4 * begun.elapsed()
+}
+
 /// What a group is told, and that it does not wait longer than promised for it.
-async fn refused_in_time(campus: &Campus) -> Refusal {
+async fn refused_in_time(campus: &Campus, usual: Duration) -> Refusal {
     let mut group = campus.three();
     let begun = Instant::now();
     let refusal = group.hand_in().await.unwrap_err();
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        begun.elapsed()
-    );
+    let took = begun.elapsed();
+    assert!(took < PROMISED + usual, "{took:?}, {usual:?}");
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     assert!(refusal.retry_after.is_some());
     campus.assert_nothing_stored().await;
@@ -31,11 +43,14 @@ async fn refused_in_time(campus: &Campus) -> Refusal {
 #[tokio::test]
 async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
     let campus = Campus::open().await;
+    let usual = usual(&campus, 1).await;
     campus.cuhk.stop().await;
-    assert_eq!(refused_in_time(&campus).await.step, Step::Three);
-    assert_eq!(refused_in_time(&campus).await.step, Step::Three);
+    for _ in 0..2 {
+        let refusal = refused_in_time(&campus, usual).await;
+        assert_eq!(refusal.step, Step::Three);
+    }
     campus.cuhk.resume().await;
-    tokio::time::timeout(Duration::from_secs(10), async {
+    tokio::time::timeout(LONG, async {
         while campus.three().hand_in().await.is_err() {}
     })
     .await
@@ -45,8 +60,9 @@ async fn closed_while_cuhk_is_away_and_open_again_by_itself() {
 #[tokio::test]
 async fn a_cuhk_that_is_back_is_asked_at_once() {
     let campus = Campus::open().await;
+    let usual = usual(&campus, 1).await;
     campus.cuhk.stop().await;
-    refused_in_time(&campus).await;
+    refused_in_time(&campus, usual).await;
     campus.cuhk.resume().await;
     campus.three().hand_in().await.unwrap();
 }
@@ -62,8 +78,9 @@ async fn a_connection_that_died_unnoticed_is_replaced_for_the_next_question() {
 #[tokio::test]
 async fn closed_while_cuhk_does_not_answer() {
     let campus = Campus::open().await;
+    let usual = usual(&campus, 1).await;
     campus.cuhk.answer(Answer::Silent);
-    refused_in_time(&campus).await;
+    refused_in_time(&campus, usual).await;
     campus.cuhk.answer(Answer::Honest);
     campus.three().hand_in().await.unwrap();
 }
@@ -77,10 +94,13 @@ async fn closed_when_cuhk_falls_silent_before_the_last_look() {
         state.later_from = 2;
     });
     let mut group = campus.three();
+    let begun = Instant::now();
     let (connection, session) = group.open_session().await.unwrap();
+    let usual = 4 * begun.elapsed();
     let begun = Instant::now();
     let refusal = group.submit(connection, session).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    let took = begun.elapsed();
+    assert!(took < PROMISED + usual, "{took:?}, {usual:?}");
     assert_eq!(
         (refusal.code, refusal.step),
         (Code::CuhkUnavailable, Step::Six)
@@ -91,9 +111,10 @@ async fn closed_when_cuhk_falls_silent_before_the_last_look() {
 #[tokio::test]
 async fn closed_while_cuhks_port_accepts_and_nothing_more() {
     let campus = Campus::open().await;
+    let usual = usual(&campus, 1).await;
     campus.cuhk.stop().await;
     let _mute = TcpListener::bind(campus.cuhk.address).await.unwrap();
-    refused_in_time(&campus).await;
+    refused_in_time(&campus, usual).await;
 }
 
 /// Passes on what CUHK says, a byte at a time once it is told to be slow.
@@ -133,29 +154,27 @@ async fn closed_while_cuhk_answers_a_byte_at_a_time() {
         tokio::spawn(trickle(between, cuhk, Arc::clone(&slow)));
     })
     .await;
+    let begun = Instant::now();
     campus.three().hand_in().await.unwrap();
+    let usual = 4 * begun.elapsed();
     slow.store(true, Ordering::SeqCst);
     let mut group = campus.three();
     let begun = Instant::now();
     let refusal = group.hand_in().await.unwrap_err();
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        begun.elapsed()
-    );
+    let took = begun.elapsed();
+    assert!(took < PROMISED + usual, "{took:?}, {usual:?}");
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     slow.store(false, Ordering::SeqCst);
     let again = async { while campus.three().hand_in().await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(15), again)
-        .await
-        .unwrap();
+    tokio::time::timeout(LONG, again).await.unwrap();
 }
 
 #[tokio::test]
 async fn many_groups_are_refused_in_time_together() {
     let campus = Campus::open().await;
+    let usual = usual(&campus, 10).await;
     campus.cuhk.answer(Answer::Silent);
-    let refusals = (0..10).map(|_| refused_in_time(&campus));
+    let refusals = (0..10).map(|_| refused_in_time(&campus, usual));
     futures_util::future::join_all(refusals).await;
 }
 

@@ -209,11 +209,11 @@ async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
     assert_eq!(seen(&campus), 0);
     campus.cuhk.stop().await;
     campus.cuhk.resume().await;
-    // At once: until then nobody would notice an old backup.
+    // At once, not after the pause of half a minute: until then nobody would notice an old backup.
     let back = Instant::now();
     eventually("it sees all of it", || seen(&campus) == all).await;
     assert!(
-        back.elapsed() < Duration::from_secs(4),
+        back.elapsed() < Duration::from_secs(20),
         "{:?}",
         back.elapsed()
     );

@@ -12,6 +12,9 @@ use super::campus::Campus;
 use super::cuhk::Answer;
 use crate::authority::Authority;
 
+/// Reached only by a failing test.
+const LONG: Duration = Duration::from_secs(60);
+
 async fn lenient() -> Campus {
     Campus::with(|config| config.outage = Outage::Tokens).await
 }
@@ -26,18 +29,19 @@ async fn mode(campus: &Campus) -> Mode {
 #[tokio::test]
 async fn tokens_count_while_cuhk_is_away_and_no_longer_when_it_is_back() {
     let campus = lenient().await;
+    let begun = Instant::now();
     assert_eq!(mode(&campus).await, Mode::Verified);
+    let usual = begun.elapsed();
     campus.cuhk.stop().await;
     let begun = Instant::now();
     assert_eq!(mode(&campus).await, Mode::Tokens);
-    assert!(
-        begun.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        begun.elapsed()
-    );
+    let took = begun.elapsed();
+    // Beside what a hand-in takes on this machine now.
+    let most = Duration::from_secs(6) + 4 * usual;
+    assert!(took < most, "{took:?}, {usual:?}");
     campus.cuhk.resume().await;
     let back = async { while mode(&campus).await != Mode::Verified {} };
-    timeout(Duration::from_secs(10), back).await.unwrap();
+    timeout(LONG, back).await.unwrap();
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ async fn a_cuhk_with_lists_of_another_is_not_away() {
             }
         }
     };
-    let refusal = timeout(Duration::from_secs(5), closed).await.unwrap();
+    let refusal = timeout(LONG, closed).await.unwrap();
     assert_eq!(refusal.code, Code::CuhkUnavailable);
 }
 
@@ -189,7 +193,7 @@ async fn a_revocation_that_was_seen_counts_while_cuhk_is_away() {
         state.epoch += 1;
     });
     let seen = async { while probe.open_session().await.is_ok() {} };
-    timeout(Duration::from_secs(5), seen).await.unwrap();
+    timeout(LONG, seen).await.unwrap();
     campus.cuhk.stop().await;
     let mut again = campus.three();
     again.members = group.members.clone();
@@ -228,7 +232,7 @@ async fn a_restart_without_cuhk_goes_on_by_the_last_lists() {
     drop(with_revoked);
     campus.cuhk.resume().await;
     let back = async { while mode(&campus).await != Mode::Verified {} };
-    timeout(Duration::from_secs(10), back).await.unwrap();
+    timeout(LONG, back).await.unwrap();
 }
 
 #[tokio::test]

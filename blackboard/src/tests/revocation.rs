@@ -204,21 +204,21 @@ async fn a_revocation_ends_a_connection_amid_its_content() {
 async fn one_of_many_open_connections_is_thrown_off_and_a_newcomer_need_not_wait() {
     let campus = Campus::open().await;
     let mut open = Vec::new();
+    let begun = Instant::now();
     for number in 0..40 {
         let mut group = campus.group(&[&format!("11550{number:05}")]);
         let (connection, session) = group.open_session().await.unwrap();
         open.push((group, connection, session));
     }
+    // What a newcomer takes on this machine now, several times over.
+    let usual = begun.elapsed() / 4;
     publish(&campus, 11, &[open[7].0.members[0].chain.leaf()]);
     let refusal = thrown_off(&mut open[7].1).await;
     assert_eq!(refusal.code, Code::CertificateRevoked);
     let begun = Instant::now();
     campus.three().hand_in().await.unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1) + usual, "{took:?}, {usual:?}");
     for (place, (mut group, connection, session)) in open.into_iter().enumerate() {
         if place != 7 {
             group.submit(connection, session).await.unwrap();
@@ -237,7 +237,7 @@ async fn after_a_loss_of_touch_everybody_is_looked_at_again() {
     let answer = Answer::Inactive("1155000002".to_owned(), InactiveReason::Revoked);
     campus.cuhk.answer(answer);
     campus.cuhk.resume().await;
-    let back = timeout(Duration::from_secs(10), reply(&mut connection)).await;
+    let back = timeout(Duration::from_secs(60), reply(&mut connection)).await;
     let refusal = back.expect("looked at again").unwrap_err();
     assert_eq!(refusal.code, Code::StudentInactive);
     assert!(campus.cuhk.questions().len() > asked);
@@ -270,7 +270,7 @@ async fn lists_with_a_lower_number_close_the_door_until_they_are_right() {
     let refusal = refused_at_last(campus.three()).await;
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     publish(&campus, 12, &[]);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while campus.three().open_session().await.is_err() {
         assert!(Instant::now() < deadline, "it stays closed");
     }

@@ -79,18 +79,23 @@ fn refuses_other_keys() {
 #[test]
 fn refuses_trailing_bytes_and_large_requests_quickly() {
     let der = create_request(&new_key()).unwrap();
-    let started = Instant::now();
-    for bad in [
+    let all = [
         [&der[..], &[0]].concat(),
         [&der[..], &vec![0; 1024 * 1024]].concat(),
         vec![0x30; 1024 * 1024],
         vec![],
         der[..der.len() - 1].to_vec(),
-    ] {
-        let refusal = VerifiedRequest::verify(&bad).unwrap_err();
-        assert!(matches!(refusal, Error::RequestMalformed(_)));
-    }
-    assert!(started.elapsed().as_millis() < 100);
+    ];
+    // The quickest of some rounds: amid the others somebody else may have had the processor.
+    let rounds = (0..10).map(|_| {
+        let started = Instant::now();
+        for bad in &all {
+            let refusal = VerifiedRequest::verify(bad).unwrap_err();
+            assert!(matches!(refusal, Error::RequestMalformed(_)));
+        }
+        started.elapsed()
+    });
+    assert!(rounds.min().unwrap().as_millis() < 100);
 }
 
 /// The same attributes in another order are decoded alike, but they are not DER.

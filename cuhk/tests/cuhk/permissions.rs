@@ -138,7 +138,8 @@ async fn content_where_a_message_is_expected_is_refused() {
 #[tokio::test]
 async fn a_silent_client_is_told_so_and_nobody_else_waits() {
     let limits = Limits {
-        message: Duration::from_millis(300),
+        // In which whoever does say something says it on a busy machine, too.
+        message: Duration::from_secs(3),
         ..Limits::default()
     };
     let university = University::open_with(Config {
@@ -164,7 +165,7 @@ async fn a_waiting_client_is_told_that_the_server_stops() {
 async fn answer(
     connection: &mut scb_transport::Connection,
 ) -> Result<scb_protocol::message::cuhk::Reply, scb_protocol::Refusal> {
-    let patience = Duration::from_secs(10);
+    let patience = Duration::from_secs(60);
     connection
         .receive_reply(scb_protocol::Step::One, patience)
         .await

@@ -99,7 +99,7 @@ async fn what_is_refused_for_a_certificate_on_hold_is_entered_and_signed() {
         state.epoch += 1;
     });
     let has_the_list = async { while a.0.open_session().await.is_ok() {} };
-    let patience = std::time::Duration::from_secs(5);
+    let patience = std::time::Duration::from_secs(60);
     tokio::time::timeout(patience, has_the_list).await.unwrap();
     let refusal = b.sign(&work).await.unwrap_err();
     assert_eq!(refusal.code, Code::CertificateOnHold);

@@ -122,7 +122,8 @@ async fn a_slow_handshake_is_cut_by_the_total_deadline() {
 async fn a_connection_after_the_handshake_is_not_cut_by_its_deadline() {
     let campus = TestCampus::new();
     let limits = Limits {
-        handshake: Duration::from_millis(500),
+        // In which a handshake ends on a busy machine, too.
+        handshake: Duration::from_secs(2),
         ..Limits::default()
     };
     let server = serve_with(cuhk_tls(&campus, ClientAuth::Optional), limits, answer).await;
