@@ -17,7 +17,7 @@ use crate::process::{count, descriptors, limited, resident, until};
 
 /// How soon an honest group is served while a crowd does nothing, on a busy machine; who had to wait for
 /// the crowd would wait until its patience ends.
-const SERVED: Duration = Duration::from_secs(20);
+const SERVED: Duration = Duration::from_secs(5);
 /// How long the crowd may say nothing, in seconds: none of it has been sent away when the last one comes.
 const PATIENCE: f64 = 600.0;
 /// Handshakes at the same time while a crowd comes in.
