@@ -225,7 +225,7 @@ pub fn serve_at(sandbox: &Path, address: &str) -> Vec<std::ffi::OsString> {
 /// The environment variables that one of them reads.
 const READ: [&str; 22] = [
     "NO_COLOR",
-    "TERM",
+    "JOURNAL_STREAM",
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -248,7 +248,8 @@ const READ: [&str; 22] = [
     "SCB_BLACKBOARD_METRICS",
 ];
 
-/// One of the three programs, without anything of this process's environment that it reads.
+/// One of the three programs, without anything of this process's environment that it reads; a terminal, if
+/// it gets one, is of an ordinary kind.
 pub fn program(name: &str) -> Command {
     let path = match name {
         "student" => env!("CARGO_BIN_EXE_student"),
@@ -260,6 +261,7 @@ pub fn program(name: &str) -> Command {
     for variable in READ {
         command.env_remove(variable);
     }
+    command.env("TERM", "xterm");
     command
 }
 
