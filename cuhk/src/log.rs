@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use scb_certs::{Ed25519Seed, TrustDomain};
-use scb_cli::{Home, with_causes};
+use scb_cli::{Home, counted, with_causes};
 use scb_storage::{BATCH, Published, PublishedLog};
 use scb_tlog::{Algorithm, HashReader, KeyName, NoteKey, Tiles};
 use scb_transport::Shutdown;
@@ -135,8 +135,9 @@ fn compare(store: &Store, tiles: Tiles, directory: &Path) -> Result<(), Error> {
         let adopted = adopt(&records.log(), &tiles, &directory)?;
         if adopted > 0 {
             tracing::warn!(
-                "{adopted} entries of the issuance log were not in the database: their \
-                 contents are lost, the log goes on after them"
+                "not in the database: {} of the issuance log, whose contents are lost; the log \
+                 goes on after that",
+                counted(adopted, "entry")
             );
         }
         let unlogged = records.certificates().unlogged()?;

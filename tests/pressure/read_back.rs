@@ -41,10 +41,7 @@ fn what_the_disk_gives_back_altered_gets_no_receipt_and_the_same_command_hands_i
     let remedy = refused["remedy"].as_str().unwrap();
     for (part, of) in [
         ("what was signed is recorded at 2", message),
-        (
-            "run the same command again: nothing was acknowledged",
-            remedy,
-        ),
+        ("no receipt was given: run the same `submit` again", remedy),
         ("whoever runs Blackboard was told", remedy),
         ("again sends what is missing", remedy),
     ] {

@@ -1,11 +1,12 @@
 //! A flag comes before an environment variable, and this before what is kept in the home.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, Ran, SAMPLE, Server, program, serve};
 
 fn run(name: &str, home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
     let mut command = program(name);
@@ -141,5 +142,44 @@ fn why_a_server_does_not_start_is_an_error_in_the_journal_and_plain_text_elsewhe
         assert!(elsewhere.starts_with("error"), "{elsewhere}");
         let lines = elsewhere.lines().map(|line| format!("<3>{line}\n"));
         assert_eq!(said(None), lines.collect::<String>());
+    }
+}
+
+/// Starts a server in a sandbox whose standard error is the journal's, as far as it is told.
+fn journalled(name: &str, sandbox: &Path) -> Server {
+    let own = program(name);
+    let mut command = Command::new("bash");
+    for (variable, value) in own.get_envs() {
+        match value {
+            Some(value) => command.env(variable, value),
+            None => command.env_remove(variable),
+        };
+    }
+    let line = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /dev/fd/2) exec \"$@\"";
+    command.args(["-c", line, "bash"]).arg(own.get_program());
+    Server::start_command(command.args(serve(sandbox)))
+}
+
+#[test]
+fn what_a_server_logs_has_its_priority_in_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = dir.path().join("sandbox");
+    let [cuhk, blackboard] = ["cuhk", "blackboard"].map(|name| journalled(name, &sandbox));
+    let campus = Campus::of(sandbox, cuhk, blackboard);
+    campus.student(&["submit", "--ids", SAMPLE]).succeeded();
+    for server in [&campus.cuhk, &campus.blackboard] {
+        let log = server.log();
+        let mut seen = BTreeSet::new();
+        for line in log.lines() {
+            let (priority, text) = line.split_at(3);
+            let expected = match text.split(' ').nth(1) {
+                Some("warn") => "<4>",
+                Some("error") => "<3>",
+                _ => "<6>",
+            };
+            assert_eq!(priority, expected, "{log}");
+            seen.insert(expected);
+        }
+        assert!(seen.contains("<4>") && seen.contains("<6>"), "{log}");
     }
 }

@@ -164,7 +164,7 @@ fn not_stored(error: StorageError, statement: &Statement) -> Refusal {
         None => refusal,
     };
     tracing::error!(
-        "{refusal}: SHA-256 {found} instead of {expected}; nothing was acknowledged: see whether the disk fails \
+        "{refusal}: SHA-256 {found} instead of {expected}; no receipt was given: see whether the disk fails \
          (`dmesg`), and `blackboard fsck`"
     );
     refusal

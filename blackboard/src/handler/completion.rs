@@ -184,9 +184,12 @@ impl Completer {
                 let pause = match refusal.code {
                     code if code == Code::Busy || code.is_for_everybody() => PERIOD,
                     code => {
-                        tracing::error!(
-                            "proposal {submission} is not complete [{code}]: {refusal}"
-                        );
+                        // Of the disk it was told already, with the hashes.
+                        if code != Code::StorageFaulty {
+                            tracing::error!(
+                                "proposal {submission} is not complete [{code}]: {refusal}"
+                            );
+                        }
                         self.give_up(submission, &refusal).await;
                         PAUSE
                     }

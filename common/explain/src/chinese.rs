@@ -348,7 +348,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
         Code::StorageFull => ("伺服器已沒有儲存空間", "稍後再試，並通知資訊科技部門"),
         Code::StorageFaulty => (
             "Blackboard 的磁碟讀回的位元組與所送達的不同",
-            "再執行同一指令：尚未確認收到任何內容，並已告知 Blackboard 的管理人員",
+            "沒有發出收據：再執行同一 `submit`，聯署的提案則由提出者執行；已告知 Blackboard 的管理人員",
         ),
         Code::ProfileBroken => (
             "該證書不符合 CUHK 本身的規格，沒有簽發",

@@ -399,7 +399,8 @@ codes! {
         "try again later; tell your IT service";
     StorageFaulty = "storage_faulty", EXIT_FAULT, 500,
         "the disk of Blackboard gave back other bytes than came",
-        "run the same command again: nothing was acknowledged, and whoever runs Blackboard was told";
+        "no receipt was given: run the same `submit` again, for a proposal where it was proposed; whoever runs \
+         Blackboard was told";
     ProfileBroken = "profile_broken", EXIT_FAULT, 500,
         "the certificate would have broken CUHK's own profile and was not issued",
         "tell your IT service: the log of `cuhk serve` says what was wrong with it";

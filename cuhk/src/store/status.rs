@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
 
-use super::convert;
+use super::{Operations, convert};
 use crate::Error;
 
 /// Epochs for each second since 1970: they go on at the one that the moment has, from the first day on.
@@ -54,12 +54,12 @@ impl<'a> Status<'a> {
                      coalesce((SELECT max(issued_at) FROM enrolment_code), -1),
                      coalesce((SELECT max(recorded_at) FROM certificate), -1),
                      coalesce((SELECT max(revoked_at) FROM certificate
-                               WHERE revoked_at IS NOT NULL), -1),
-                     coalesce((SELECT at FROM operation
-                               WHERE number = (SELECT max(number) FROM operation)), -1)), -1)",
+                               WHERE revoked_at IS NOT NULL), -1)), -1)",
             )?
             .query_one([], |row| row.get(0))?;
-        last.map(convert::time).transpose()
+        let done = Operations::on(self.connection).head()?;
+        let done = done.map(|(_, _, at)| at);
+        Ok(last.map(convert::time).transpose()?.max(done))
     }
 
     /// Goes on to the epoch of this moment, counted since 1970: beyond all that may have been used
