@@ -29,9 +29,11 @@ const ANEW: usize = 10;
 const MANY: usize = 50;
 /// How long a repeated command may be told to come back later.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How much longer than after an orderly stop a server that was killed may take until it is ready again, not
-/// counting the time for which others, such as the load of these tests, have the processors.
+/// How long a server that was killed may take until it is ready again, not counting the time for which others,
+/// such as the load of these tests, have the processors.
 const READY: Duration = Duration::from_secs(2);
+/// Where it takes longer than a second after an orderly stop, too: how much more than that.
+const MORE: Duration = Duration::from_secs(1);
 
 /// Which server is killed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,15 +154,26 @@ impl Siege {
         self.restart();
     }
 
-    /// How long the same server takes until it is ready after an orderly stop, on this machine now.
+    /// How long the same server takes until it is ready after an orderly stop, on this machine now: the median
+    /// of three.
     fn orderly(&mut self) -> Duration {
-        self.victim().stop();
-        self.restart();
-        self.ready_on_the_wall.pop();
-        self.ready.pop().unwrap()
+        let mut times = [(); 3].map(|()| {
+            self.victim().stop();
+            self.start().0
+        });
+        times.sort();
+        times[1]
     }
 
     fn restart(&mut self) {
+        let (ready, on_the_wall) = self.start();
+        self.ready.push(ready);
+        self.ready_on_the_wall.push(on_the_wall);
+    }
+
+    /// Starts the victim, which has ended, on the same port; how long that takes without the time for which others
+    /// have the processors, and with it.
+    fn start(&mut self) -> (Duration, Duration) {
         let sandbox = self.campus.path();
         let name = match self.victim {
             Victim::Cuhk => "cuhk",
@@ -172,8 +185,7 @@ impl Siege {
         *server = Server::start(name, &arguments);
         let took = begun.elapsed();
         let waited = waited_for_others(server);
-        self.ready.push(took.saturating_sub(waited));
-        self.ready_on_the_wall.push(took);
+        (took.saturating_sub(waited), took)
     }
 
     /// A group's command, through a proxy before each server.
@@ -254,7 +266,8 @@ fn survives(victim: Victim) {
     println!(
         "{victim:?}: {kills} kills, {} of {} commands interrupted, and all finished by repeating \
          them; {} (in half of the rounds) had not ended though their work was stored; ready \
-         again after {:.0?} (median), {:.0?} (longest), with the time that others had the processors {:.0?} and {:.0?}",
+         again after {:.0?} (median), {:.0?} (longest), with the time that others had the processors {:.0?} and \
+         {:.0?}; after an orderly stop after {orderly:.0?}",
         siege.interrupted,
         kills * GROUPS,
         siege.stored_already,
@@ -267,7 +280,7 @@ fn survives(victim: Victim) {
         assert_ne!(siege.stored_already, 0, "no kill came late enough");
     }
     assert!(
-        ready.1 < orderly + READY,
+        ready.1 < READY.max(orderly + MORE),
         "ready again after {:?}, and after an orderly stop {orderly:?}",
         siege.ready
     );
