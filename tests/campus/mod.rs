@@ -8,6 +8,7 @@ mod by_hand;
 mod faults;
 mod judge;
 mod monitored;
+mod patience;
 mod port;
 mod pythons;
 mod server;
@@ -16,7 +17,7 @@ mod small_disk;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ pub use by_hand::ByHand;
 pub use faults::{FaultTable, KnownFault};
 pub use judge::{judge, python, python_with, refuses_altered, script};
 pub use monitored::{get, monitor, wait_for};
+pub use patience::{LONG, PROMISED, usual};
 pub use port::Port;
 pub use pythons::pythons;
 pub use server::Server;
@@ -34,9 +36,6 @@ pub use small_disk::{can_mount, on_small_disk};
 
 /// The sample IDs of a sandbox.
 pub const SAMPLE: &str = "1155000001,1155000002,1155000003";
-
-/// How long a receipt may stay pending while CUHK is there.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sandbox with both servers running.
 pub struct Campus {
@@ -159,6 +158,20 @@ impl Campus {
         self.cuhk = Server::start("cuhk", &arguments);
     }
 
+    /// Waits until Blackboard keeps some of the content that this program, which has not ended, hands in.
+    #[track_caller]
+    pub fn until_an_upload_has_begun(&self, student: &mut Child) {
+        let uploads = self.path().join("blackboard/content/uploads");
+        let began = Instant::now();
+        // No command is so quick as to see it before it is over on every machine.
+        while !std::fs::read_dir(&uploads).is_ok_and(|mut found| found.next().is_some()) {
+            let ended = student.try_wait().unwrap();
+            assert!(ended.is_none(), "it was too quick: {ended:?}");
+            assert!(began.elapsed() < LONG, "nothing has come");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The submissions as Blackboard lists them.
     pub fn submissions(&self) -> Vec<Value> {
         let listed = self.administer_blackboard(&["submissions", "list", "--json"]);
@@ -171,7 +184,7 @@ impl Campus {
 pub fn until_complete(student: impl Fn(&[&str]) -> Ran, receipt: &str) {
     let began = Instant::now();
     while student(&["verify", receipt, "--json"]).succeeded().json()["pending"] == true {
-        assert!(began.elapsed() < PATIENCE, "{receipt} is pending");
+        assert!(began.elapsed() < LONG, "{receipt} is pending");
         student(&["receipts"]).succeeded();
     }
 }

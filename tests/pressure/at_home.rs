@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::block_in_place;
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, LONG, Ran, program};
 use crate::process::until;
 use crate::proxy::{Fault, Proxy, Way};
 
 const SIZE: usize = 8 << 20;
 const ID: &str = "1155000001";
-/// How long a part may take to come.
-const SOON: Duration = Duration::from_secs(60);
 /// Nobody waits for the home so long.
 const AT_ONCE: Duration = Duration::from_secs(25);
 
@@ -57,7 +55,7 @@ impl Scene {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
         let half = || proxy.passed(Way::Up) >= SIZE / 2;
-        block_in_place(|| until("it stalls", SOON, half));
+        block_in_place(|| until("it stalls", LONG, half));
         (child, proxy)
     }
 
@@ -185,7 +183,7 @@ async fn what_was_signed_anew_meanwhile_stays_when_the_upload_that_was_withdrawn
     command.args(["--blackboard", &second.address]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut again = command.stderr(Stdio::null()).spawn().unwrap();
-    block_in_place(|| until("it stalls", SOON, || second.passed(Way::Up) >= SIZE / 2));
+    block_in_place(|| until("it stalls", LONG, || second.passed(Way::Up) >= SIZE / 2));
     assert!(is_there());
 
     let (first, proxy) = upload;

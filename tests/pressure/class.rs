@@ -19,10 +19,7 @@ use scb_protocol::{Frame, Refusal, Step};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, SystemClock, connect};
 use tokio::time::{Instant, sleep};
 
-use crate::campus::{Campus, program};
-
-/// Longer than anything takes here.
-pub const WAIT: Duration = Duration::from_secs(60);
+use crate::campus::{Campus, LONG, program};
 
 /// Where everything is, and the codes of students who have not enrolled yet.
 pub struct Class {
@@ -143,7 +140,7 @@ impl Class {
         }
         let mut members = Vec::new();
         for (sid, key) in keys {
-            let reply = connection.receive_reply(Step::Two, WAIT).await?;
+            let reply = connection.receive_reply(Step::Two, LONG).await?;
             let cuhk::Reply::Enrolled { chain, token } = reply else {
                 panic!("{reply:?}");
             };
@@ -160,14 +157,14 @@ impl Class {
 
     /// A connection to CUHK, or to a proxy before it, that was greeted.
     pub async fn connect_to_cuhk(&self, address: &str) -> Result<Connection, Refusal> {
-        let mut connection = connect(address, &self.to_cuhk, Step::One, WAIT).await?;
-        let _: cuhk::Reply = connection.receive_reply(Step::One, WAIT).await?;
+        let mut connection = connect(address, &self.to_cuhk, Step::One, LONG).await?;
+        let _: cuhk::Reply = connection.receive_reply(Step::One, LONG).await?;
         Ok(connection)
     }
 
     /// A connection to Blackboard, or to a proxy before it, whose greeting is not read yet.
     pub async fn connect(&self, address: &str, first: &Member) -> Result<Connection, Refusal> {
-        connect(address, &self.to_blackboard(first), Step::Three, WAIT).await
+        connect(address, &self.to_blackboard(first), Step::Three, LONG).await
     }
 
     fn to_blackboard(&self, first: &Member) -> ClientTls {
@@ -218,7 +215,7 @@ impl Class {
             }
         };
         while !receiving.is_complete() {
-            match connection.receive_frame(Step::Six, WAIT).await? {
+            match connection.receive_frame(Step::Six, LONG).await? {
                 Frame::Chunk(chunk) => receiving.chunk(&chunk)?,
                 Frame::Message(_) => panic!("a message amid the receipt"),
             }
@@ -307,7 +304,7 @@ impl Class {
 }
 
 async fn reply(connection: &mut Connection) -> Result<blackboard::Reply, Refusal> {
-    connection.receive_reply(Step::Three, WAIT).await
+    connection.receive_reply(Step::Three, LONG).await
 }
 
 /// Does it again as long as the server says when to come back, after as long as it says;
@@ -316,7 +313,7 @@ pub async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> (T, usize)
 where
     F: Future<Output = Result<T, Refusal>>,
 {
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + LONG;
     let mut told = 0;
     loop {
         match attempt().await {

@@ -9,7 +9,7 @@ use scb_protocol::{Code, Refusal};
 use scb_transport::{Connection, raise_descriptor_limit};
 use tokio::task::{JoinSet, block_in_place};
 
-use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::campus::{Campus, LONG, Ran, Server, program, serve_at};
 use crate::class::{Class, patiently};
 use crate::ledger::Ledger;
 use crate::limits::set_limits;
@@ -209,12 +209,11 @@ async fn whoever_finds_no_room_is_told_so_and_waits() {
             .count()
             > times
     };
-    let limit = Duration::from_secs(60);
     // Blackboard's own connections to CUHK come and go, and may leave a place there.
     let somebody = || told(&campus.cuhk, 1) || told(&campus.blackboard, 2);
-    block_in_place(|| until("a server tells it", limit, somebody));
+    block_in_place(|| until("a server tells it", LONG, somebody));
     drop(at_cuhk);
-    block_in_place(|| until("Blackboard tells it", limit, || told(&campus.blackboard, 2)));
+    block_in_place(|| until("Blackboard tells it", LONG, || told(&campus.blackboard, 2)));
     drop(at_blackboard);
     let ran = Ran::from(block_in_place(|| student.wait_with_output().unwrap()));
     let mut ledger = Ledger::default();

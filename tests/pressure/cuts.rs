@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use scb_certs::SigningKey;
 use tokio::task::JoinSet;
 
-use crate::campus::{Campus, Ran, Server};
+use crate::campus::{Campus, LONG, Ran, Server};
 use crate::class::Class;
 use crate::ledger::{Ledger, one_certificate_each};
 use crate::process::{count, descriptors, random, resident, until};
@@ -26,9 +25,6 @@ const AT_ONCE: usize = 8;
 const GROWTH: (u64, u64) = (24 * 1024, 512);
 /// Most versions of one student.
 const VERSIONS: usize = 400;
-
-/// How long a server may take to notice that all are gone.
-const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hand_in_cut_at_any_byte_is_finished_by_repeating_it() {
@@ -167,7 +163,7 @@ impl Flow {
     /// The server's descriptors and memory are what they were.
     fn leaves_nothing(&self, server: &Server, files: usize, memory: u64) {
         let Self { up, down, cuts } = self;
-        until("its descriptors return", SOON, || {
+        until("its descriptors return", LONG, || {
             descriptors(server) <= files
         });
         let grown = resident(server).saturating_sub(memory);
@@ -186,7 +182,7 @@ impl Flow {
 fn steady(server: &Server) -> usize {
     let mut lowest = descriptors(server);
     let mut same = 0;
-    until("the descriptors settle", SOON, || {
+    until("the descriptors settle", LONG, || {
         let now = descriptors(server);
         same = if now == lowest { same + 1 } else { 0 };
         lowest = now;

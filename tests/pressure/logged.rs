@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, Server, copy, program, python, serve, serve_at};
+use crate::campus::{Campus, LONG, Ran, Server, copy, program, python, serve, serve_at};
 use crate::clock::AHEAD;
 use crate::fsync::shim;
 use crate::process::until;
@@ -18,7 +17,6 @@ const JUDGE: &str = concat!(
     include_str!("../campus/tiles.py"),
     include_str!("logged_judge.py")
 );
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Two thirds of a service's 90 days are over.
 const DUE: u64 = 61 * 24 * 60 * 60;
 
@@ -93,13 +91,11 @@ fn every_certificate_of_a_service_and_of_cuhk_itself_is_in_the_log_also_the_next
         .into_iter()
         .map(|(kind, count)| (kind.to_owned(), count))
         .collect();
-    until("all are certified anew", PATIENCE, || {
+    until("all are certified anew", LONG, || {
         listed(&campus) == expected
     });
     let home = campus.path().join("cuhk");
-    until("all are published", PATIENCE, || {
-        judged(&home).exit == Some(0)
-    });
+    until("all are published", LONG, || judged(&home).exit == Some(0));
     let found: Value = judged(&home).succeeded().json();
     assert_eq!(serde_json::to_value(&expected).unwrap(), found);
 

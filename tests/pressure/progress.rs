@@ -7,14 +7,13 @@ use expectrl::session::Session;
 use expectrl::{Eof, Expect, Regex};
 use tokio::task::block_in_place;
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, LONG, Ran, program};
 use crate::proxy::{Fault, Proxy};
 
 /// More than the buffers on the way take at once.
 const SIZE: u64 = 16 << 20;
 /// Bytes that the link takes at a time, and the pause before each: 4 MiB in a second.
 const LINK: Fault = Fault::Paced(32 << 10, Duration::from_millis(8));
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A number with its unit, as the bar has it.
 fn mib(found: &[u8]) -> f64 {
@@ -39,7 +38,7 @@ async fn a_terminal_shows_how_far_a_hand_in_is_and_nothing_else_does() {
     };
     block_in_place(|| {
         let mut terminal = Session::spawn(command(&slow.address)).unwrap();
-        terminal.set_expect_timeout(Some(PATIENCE));
+        terminal.set_expect_timeout(Some(LONG));
         let far = r"step 6  ([\d.]+) MiB / 16\.00 MiB [^\r\n]*?";
         let pace = r"([\d.]+) MiB/s  (\d\d:\d\d:\d\d)";
         let bar = format!("{far}{pace}");

@@ -2,18 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::block_in_place;
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, LONG, Ran, program};
 use crate::process::until;
 use crate::proxy::{Fault, Proxy, Way};
 
 const SIDS: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
-/// How long it may take until a signature is recorded.
-const SOON: Duration = Duration::from_secs(60);
 /// Fewer bytes than the answer to a signature has, by more than what signatures differ in length.
 const ANSWER: usize = 60;
 
@@ -116,7 +113,7 @@ async fn a_signature_whose_answer_a_kill_swallowed_is_there_after_the_restart() 
     let stall = Fault::Stall(Way::Down, least - ANSWER);
     let proxy = Proxy::before_some(&server, stall, 1..usize::MAX).await;
     let mut signing = started(scene.through(&proxy, &["cosign", "--yes", &id, "--json"]));
-    block_in_place(|| until("it is recorded", SOON, || scene.recorded(&id) == 2));
+    block_in_place(|| until("it is recorded", LONG, || scene.recorded(&id) == 2));
     let ended = signing.try_wait().unwrap();
     assert_eq!(ended, None, "nobody has told him ({least} bytes)");
     scene.campus.blackboard.kill();

@@ -3,9 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::campus::Campus;
+use crate::campus::{Campus, LONG};
 use crate::class::Class;
 use crate::crowd::{as_many_as_allowed, gather};
 use crate::limits::set_limits;
@@ -20,8 +19,6 @@ const GROWTH: u64 = 12 * 1024;
 const SOME: usize = 12;
 /// How long a handshake may take, in seconds: enough for one of sixteen at once on a busy machine.
 const HANDSHAKE: f64 = 6.0;
-/// How soon all is given back once they are gone.
-const SOON: Duration = Duration::from_secs(60);
 /// The first bytes of a ClientHello, which never ends.
 const TORN: [u8; 9] = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc];
 
@@ -67,11 +64,11 @@ async fn crowds_that_say_nothing_or_are_cut_leave_neither_memory_nor_descriptors
         }
         // Who does not come to an end of his first words is sent away, though he keeps his end open; who is in
         // stays, and says nothing.
-        until("those who were cut are sent away", SOON, || {
+        until("those who were cut are sent away", LONG, || {
             torn.iter().all(is_sent_away)
         });
         for (server, (files, _)) in servers().into_iter().zip(before) {
-            until("of these nothing stays open", SOON, || {
+            until("of these nothing stays open", LONG, || {
                 descriptors(server) <= files + idle + SOME
             });
             let open = descriptors(server);
@@ -82,7 +79,7 @@ async fn crowds_that_say_nothing_or_are_cut_leave_neither_memory_nor_descriptors
         }
         drop((crowd, torn));
         for (server, (files, _)) in servers().into_iter().zip(before) {
-            until("their descriptors return", SOON, || {
+            until("their descriptors return", LONG, || {
                 descriptors(server) <= files + SOME
             });
         }

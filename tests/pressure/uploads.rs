@@ -4,14 +4,14 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use scb_certs::Fingerprint;
 use scb_protocol::{from_seconds, rfc3339};
 use serde_json::Value;
 use tokio::task::block_in_place;
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, LONG, Ran, program};
 use crate::limits::set_limits;
 use crate::process::until;
 use crate::proxy::{Fault, Proxy, Way};
@@ -20,8 +20,6 @@ use crate::proxy::{Fault, Proxy, Way};
 const SIZE: usize = 8 << 20;
 /// More bytes than go up beside the content: handshake, presentation, statement, frames.
 const BESIDE: usize = 64 << 10;
-/// How long a part may take to come.
-const SOON: Duration = Duration::from_secs(60);
 
 /// A campus whose first student hands in a large report, through a proxy or not.
 struct Scene {
@@ -88,7 +86,7 @@ impl Scene {
         let mut command = self.command(&proxy.address);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        block_in_place(|| until("it stalls", SOON, || proxy.passed(Way::Up) >= at));
+        block_in_place(|| until("it stalls", LONG, || proxy.passed(Way::Up) >= at));
         (child, proxy)
     }
 
@@ -133,7 +131,7 @@ impl Scene {
             self.part()
                 .is_some_and(|part| size(&part) >= at_least as u64)
         };
-        block_in_place(|| until("what came is kept", SOON, come));
+        block_in_place(|| until("what came is kept", LONG, come));
     }
 }
 
@@ -410,7 +408,7 @@ async fn what_was_signed_in_time_is_not_given_up_for_a_version_that_is_late() {
     let id = scene.begun_and_killed().await;
     let signed = fs::read(&scene.report).unwrap();
     assert!(!scene.is_late(), "the machine is too slow for this story");
-    until("it is late", 2 * SOON, || scene.is_late());
+    until("it is late", 2 * LONG, || scene.is_late());
 
     fs::write(&scene.report, "another report").unwrap();
     let late = scene.through(Fault::None).await.0.succeeded().stdout;

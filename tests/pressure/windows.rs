@@ -3,13 +3,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::block_in_place;
 
-use crate::campus::{Campus, Ran, Server, program, serve_at};
+use crate::campus::{Campus, LONG, Ran, Server, program, serve_at};
 use crate::clock::AHEAD;
 use crate::fsync::shim;
 use crate::limits::set_limits;
@@ -20,7 +19,6 @@ const SIDS: [&str; 3] = ["1155000001", "1155000002", "1155000003"];
 /// The shortest that Blackboard takes for both, in seconds.
 const WINDOW: f64 = 60.0;
 const SIZE: usize = 4 << 20;
-const SOON: Duration = Duration::from_secs(60);
 
 /// A campus on which all clocks are one, which can be moved.
 struct Scene {
@@ -122,7 +120,7 @@ async fn whose_files_do_not_come_in_time_is_told_so_and_the_same_command_is_a_ne
     );
     stalled.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = stalled.stderr(Stdio::null()).spawn().unwrap();
-    block_in_place(|| until("it stalls", SOON, || proxy.passed(Way::Up) >= SIZE / 2));
+    block_in_place(|| until("it stalls", LONG, || proxy.passed(Way::Up) >= SIZE / 2));
     child.kill().unwrap();
     child.wait().unwrap();
     drop(proxy);

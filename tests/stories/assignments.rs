@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 use scb_protocol::{from_seconds, rfc3339};
 use serde_json::{Value, json};
 
-use crate::campus::{Campus, Ran, SAMPLE, program};
+use crate::campus::{Campus, LONG, Ran, SAMPLE, program};
 
 pub(crate) const HOUR: i64 = 3600;
 pub(crate) const DAY: i64 = 24 * HOUR;
@@ -41,7 +41,7 @@ pub(crate) fn teacher(campus: &Campus, words: &str) -> Ran {
 /// A teacher at a terminal, who is asked this and answers that; what he was told then.
 pub(crate) fn asked(campus: &Campus, words: &[&str], question: &str, answer: &str) -> String {
     let mut terminal = Session::spawn(campus.administering_blackboard(words)).unwrap();
-    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.set_expect_timeout(Some(LONG));
     terminal.expect(question).unwrap();
     terminal.expect("Type `yes` to do it").unwrap();
     terminal.send_line(answer).unwrap();

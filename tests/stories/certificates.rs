@@ -25,9 +25,8 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 use tokio::time::{interval, timeout};
 
-use crate::campus::{Campus, SAMPLE, Server};
+use crate::campus::{Campus, LONG, SAMPLE, Server};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const STUDENT: &str = "spiffe://sandbox.example/student/1155000001";
 const SERVICE: &str = "spiffe://sandbox.example/service/library";
 
@@ -56,19 +55,17 @@ impl<'a> Target<'a> {
         let identity = identity.map(TestIdentity::pair);
         let tls = ClientTls::new(trust, self.name.clone(), identity).unwrap();
         let address = self.server.address();
-        connect(&address, &tls, Step::Three, PATIENCE)
-            .await
-            .unwrap()
+        connect(&address, &tls, Step::Three, LONG).await.unwrap()
     }
 
     /// What a client is told at its first read.
     async fn told(&self, identity: Option<&TestIdentity>) -> Option<Refusal> {
         let mut connection = self.connect(identity).await;
         if self.name == ServiceName::cuhk() {
-            let greeting = connection.receive_reply::<cuhk::Reply>(Step::One, PATIENCE);
+            let greeting = connection.receive_reply::<cuhk::Reply>(Step::One, LONG);
             return greeting.await.err();
         }
-        let greeting = connection.receive_reply::<blackboard::Reply>(Step::Three, PATIENCE);
+        let greeting = connection.receive_reply::<blackboard::Reply>(Step::Three, LONG);
         greeting.await.err()
     }
 
@@ -86,7 +83,7 @@ impl<'a> Target<'a> {
                 beat.tick().await;
             }
         };
-        let logged = timeout(PATIENCE, enough).await;
+        let logged = timeout(LONG, enough).await;
         let log = self.server.log();
         assert!(logged.is_ok(), "{what}: no {code} in {log}");
         assert_eq!(self.logged(code), times, "{what}: {log}");
@@ -343,7 +340,7 @@ async fn a_service_is_no_student() {
 
     let mut connection = blackboard.connect(Some(&service)).await;
     connection
-        .receive_reply::<blackboard::Reply>(Step::Three, PATIENCE)
+        .receive_reply::<blackboard::Reply>(Step::Three, LONG)
         .await
         .unwrap();
     let presented = Presented {
@@ -357,7 +354,7 @@ async fn a_service_is_no_student() {
     let present = blackboard::Request::Present { members };
     connection.send(&present).await.unwrap();
     let refusal = connection
-        .receive_reply::<blackboard::Reply>(Step::Three, PATIENCE)
+        .receive_reply::<blackboard::Reply>(Step::Three, LONG)
         .await
         .unwrap_err();
     let code = Code::CertificateWrongRole;
@@ -382,11 +379,11 @@ fn a_student_with_another_key_is_told_before_anybody_is_asked() {
 }
 
 async fn asked_for_a_token(connection: &mut Connection) -> Refusal {
-    let greeting = connection.receive_reply::<cuhk::Reply>(Step::One, PATIENCE);
+    let greeting = connection.receive_reply::<cuhk::Reply>(Step::One, LONG);
     greeting.await.unwrap();
     let request = cuhk::Request::RefreshToken {};
     connection.send(&request).await.unwrap();
-    let reply = connection.receive_reply::<cuhk::Reply>(Step::Two, PATIENCE);
+    let reply = connection.receive_reply::<cuhk::Reply>(Step::Two, LONG);
     reply.await.unwrap_err()
 }
 

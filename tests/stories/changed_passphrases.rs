@@ -6,7 +6,7 @@ use std::process::Command;
 
 use expectrl::{Eof, Expect, Session};
 
-use crate::campus::{ByHand, Ran, Server, program, write_secret};
+use crate::campus::{ByHand, LONG, Ran, Server, program, write_secret};
 
 const CHANGE: [&str; 6] = [
     "keys",
@@ -326,7 +326,7 @@ fn a_new_passphrase_is_asked_for_twice_at_a_terminal() {
     let office = Office::open();
     let command = office.0.command("cuhk", &["keys", "passphrase"]);
     let mut typing = Session::spawn(command).unwrap();
-    typing.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
+    typing.set_expect_timeout(Some(LONG));
     let new = "New passphrase for the issuing authorities:";
     for (question, answer) in [
         ("Passphrase of the issuing authorities:", "correct horse"),

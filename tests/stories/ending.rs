@@ -1,12 +1,10 @@
 //! A service's certificates are revoked: who is without service then is said before, and what to type after.
 
-use std::time::Duration;
-
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 use serde_json::Value;
 
-use crate::campus::ByHand;
+use crate::campus::{ByHand, LONG};
 
 fn campus() -> ByHand {
     let campus = ByHand::new();
@@ -28,7 +26,7 @@ fn counting(campus: &ByHand, service: &str) -> Vec<Value> {
 /// What a terminal shows of this command, of whose question this is the answer.
 fn answered(campus: &ByHand, line: &[&str], answer: &str) -> String {
     let mut terminal = Session::spawn(campus.command("cuhk", line)).unwrap();
-    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.set_expect_timeout(Some(LONG));
     let asked = terminal.expect("Type its name").unwrap();
     let before = String::from_utf8_lossy(asked.before()).into_owned();
     terminal.send_line(answer).unwrap();
@@ -88,7 +86,7 @@ fn the_authority_itself_is_asked_for_as_well_and_goes_on_with_new_keys() {
     for told in ["nobody can hand in", "no token", "cuhk serve"] {
         assert!(said.contains(told), "{said}");
     }
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + LONG;
     let mut after = counting(&campus, "cuhk");
     while after.len() < 2 {
         assert!(std::time::Instant::now() < deadline, "{after:?}");

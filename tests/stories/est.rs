@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::campus::{Campus, Ran, judge, shell};
+use crate::campus::{Campus, LONG, Ran, judge, shell};
 
 /// The lines of the README that enrol a student, as it has them.
 fn lines() -> Vec<String> {
@@ -195,7 +195,7 @@ fn the_lines_that_renew_a_certificate_go_on_under_a_new_root() {
         keys(&[&["rotate", kind], &both[..]].concat()).succeeded();
     }
     let is_active = |key: &Value| key["kind"] == "students-2" && key["state"] == "active";
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     while !keys(&["list", "--json"])
         .json()
         .as_array()

@@ -12,17 +12,16 @@ mod signing;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use expectrl::session::{OsSession, Session};
 use expectrl::{Eof, Expect};
 
-use crate::campus::{Campus, Ran, program};
+use crate::campus::{Campus, LONG, Ran, program};
 
 /// A terminal on which the student's program runs.
 fn terminal(command: Command) -> OsSession {
     let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(60)));
+    session.set_expect_timeout(Some(LONG));
     session
 }
 

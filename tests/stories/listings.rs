@@ -6,7 +6,7 @@ use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 use serde_json::Value;
 
-use crate::campus::{ByHand, Ran};
+use crate::campus::{ByHand, LONG, Ran};
 
 const ROSTER: &str = "sid,name,email,programme\n\
     1155000001,陳大文,chan@link.example,CSCI\n\
@@ -128,7 +128,7 @@ fn a_service_is_removed_only_if_somebody_agrees() {
     for (answer, left) in [("yes", 1), ("library", 0)] {
         let remove = campus.command("cuhk", &["service", "remove", "library"]);
         let mut terminal = Session::spawn(remove).unwrap();
-        terminal.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
+        terminal.set_expect_timeout(Some(LONG));
         terminal.expect("Type its name").unwrap();
         terminal.send_line(answer).unwrap();
         terminal.expect(Eof).unwrap();

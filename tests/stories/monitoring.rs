@@ -7,17 +7,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::campus::{
-    ByHand, Campus, Ran, SAMPLE, Server, copy, get, monitor, program, python_with, serve, serve_at,
-    version, wait_for,
+    ByHand, Campus, LONG, Ran, SAMPLE, Server, copy, get, monitor, program, python_with, serve,
+    serve_at, version, wait_for,
 };
 use crate::witness::use_tokens;
 use tempfile::TempDir;
-
-/// Longer than anything here takes: reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 
 /// A sandbox whose servers are watched.
 pub(crate) struct Watched {

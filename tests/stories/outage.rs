@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::campus::{ByHand, Campus, SAMPLE, Server, serve, serve_at, version};
+use crate::campus::{ByHand, Campus, LONG, SAMPLE, Server, serve, serve_at, version};
 
 /// Restarts Blackboard with `outage = "tokens"`, and takes CUHK away.
 fn lenient_without_cuhk(campus: &mut Campus) {
@@ -80,7 +80,7 @@ fn a_cuhk_that_comes_back_on_another_port_is_found() {
     campus.cuhk.stop();
     campus.cuhk = Server::start("cuhk", &serve(&campus.path()));
     assert_ne!(campus.cuhk.address(), former);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     let arguments = ["submit", "--ids", SAMPLE, "--json"];
     while campus.student(&arguments).exit != Some(0) {
         assert!(Instant::now() < deadline, "{}", campus.blackboard.log());
@@ -149,7 +149,7 @@ fn cut_off(campus: &ByHand) -> [Server; 2] {
             std::thread::sleep(Duration::from_secs(3));
             return [cuhk, blackboard];
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{keys:?}");
+        assert!(begun.elapsed() < LONG, "{keys:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }

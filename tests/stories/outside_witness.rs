@@ -6,11 +6,9 @@ mod with_less;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::campus::{Campus, Ran, SAMPLE, Server, python, version};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::campus::{Campus, LONG, Ran, SAMPLE, Server, python, version};
 
 /// A campus whose receipts need the cosignatures of CUHK and of a witness elsewhere.
 struct Witnessed {
@@ -135,11 +133,7 @@ impl Witnessed {
             if is_verified && !self.is_pending(number) {
                 return;
             }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{}",
-                self.campus.blackboard.log()
-            );
+            assert!(began.elapsed() < LONG, "{}", self.campus.blackboard.log());
         }
     }
 
@@ -147,7 +141,7 @@ impl Witnessed {
         let began = Instant::now();
         while !self.campus.blackboard.log().contains(what) {
             assert!(
-                began.elapsed() < PATIENCE,
+                began.elapsed() < LONG,
                 "{what}: {}",
                 self.campus.blackboard.log()
             );
@@ -256,7 +250,7 @@ fn a_signed_refusal_names_the_witness_that_is_missing_until_it_is_back() {
         if told.contains("CUHK has cosigned it") {
             break told;
         }
-        assert!(began.elapsed() < PATIENCE, "{told}");
+        assert!(began.elapsed() < LONG, "{told}");
     };
     let words = "pending: CUHK has cosigned it, library.example/witness has not yet";
     assert!(told.contains(words), "{told}");
@@ -283,7 +277,7 @@ fn a_signed_refusal_names_the_witness_that_is_missing_until_it_is_back() {
     of.exchange(&[]);
     let began = Instant::now();
     while of.campus.student(&["receipts", "--json"]).json()["refusals"][0]["pending"] == true {
-        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+        assert!(began.elapsed() < LONG, "{}", of.campus.blackboard.log());
     }
     let arguments = ["verify", file, "--witness", &of.key, "--quorum", "2"];
     let verdict = of.campus.student(&arguments).succeeded().stdout;

@@ -9,12 +9,10 @@ use scb_cuhk::{Store, issue_code};
 use scb_testkit::FixedClock;
 use scb_transport::{Clock, SystemClock};
 
-use crate::campus::{Campus, copy, get, version, wait_for, write_secret};
+use crate::campus::{Campus, LONG, copy, get, version, wait_for, write_secret};
 use crate::monitoring::{Watched, on, put_back, serve_from, watched};
 
 const TWO_YEARS: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 
 /// Something of this student is recorded by a clock that is two years ahead.
 pub(crate) fn record_ahead(home: &Path, of: &str) {

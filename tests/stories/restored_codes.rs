@@ -1,9 +1,9 @@
 //! Students who enrolled, or renewed, after the backup that CUHK was put back from.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::campus::{ByHand, Ran, Server, version};
+use crate::campus::{ByHand, LONG, Ran, Server, version};
 use crate::monitoring::{Watched, on, put_back, watched};
 use crate::operations::indented;
 
@@ -12,8 +12,6 @@ const ROSTER: &str = "sid,name\n1155000001,A\n1155000002,B\n1155000003,C\n";
 const AGAIN: &str = "roster import students.csv --codes-out again.csv --replace-codes";
 const CERTIFIED: &str =
     "roster import students.csv --codes-out certified.csv --replace-codes --also-certified";
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 
 fn is_on_the_page(command: &str) {
     let page = indented().into_iter();

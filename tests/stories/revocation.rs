@@ -12,11 +12,10 @@ use scb_protocol::{Code, Refusal, Step, install_crypto};
 use scb_transport::{ClientTls, Clock, Connection, ServerTrust, SystemClock, connect};
 use tokio::time::timeout;
 
-use crate::campus::{Campus, SAMPLE};
+use crate::campus::{Campus, LONG, SAMPLE};
 
 /// What is promised.
 const AT_ONCE: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The files of a sandbox, as the student's program reads them.
 struct Files {
@@ -53,9 +52,9 @@ async fn greeted(campus: &Campus, first: &Member) -> (Connection, Reply) {
     let trust = ServerTrust::Pinned(files.trust());
     let tls = ClientTls::new(trust, ServiceName::blackboard(), identity).unwrap();
     let address = campus.blackboard.address();
-    let connecting = connect(&address, &tls, Step::Three, PATIENCE).await;
+    let connecting = connect(&address, &tls, Step::Three, LONG).await;
     let mut connection = connecting.unwrap();
-    let greeting = connection.receive_reply(Step::Three, PATIENCE).await;
+    let greeting = connection.receive_reply(Step::Three, LONG).await;
     (connection, greeting.unwrap())
 }
 
@@ -71,24 +70,24 @@ async fn session(campus: &Campus, sids: &[&str]) -> Connection {
     let expect = ExpectGreeting::new(trust, service, connection.exporter(), members);
     let (expect, present) = expect.handle(greeting).unwrap();
     connection.send(&present).await.unwrap();
-    let shares = connection.receive_reply(Step::Three, PATIENCE).await;
+    let shares = connection.receive_reply(Step::Three, LONG).await;
     let (expect, confirm) = expect.handle(shares.unwrap(), SystemClock.now()).unwrap();
     connection.send(&confirm).await.unwrap();
-    let confirmed = connection.receive_reply(Step::Five, PATIENCE).await;
+    let confirmed = connection.receive_reply(Step::Five, LONG).await;
     expect.handle(confirmed.unwrap()).unwrap();
     connection
 }
 
 /// Why the connection ended, of itself and in time.
 async fn thrown_off(connection: &mut Connection) -> Refusal {
-    let told = connection.receive_reply::<Reply>(Step::Six, PATIENCE);
+    let told = connection.receive_reply::<Reply>(Step::Six, LONG);
     let told = timeout(AT_ONCE, told).await;
     told.expect("within five seconds").unwrap_err()
 }
 
 /// Whether the connection is still good: the server waits for us, and says nothing.
 async fn is_open(connection: &mut Connection) -> bool {
-    let told = connection.receive_reply::<Reply>(Step::Six, PATIENCE);
+    let told = connection.receive_reply::<Reply>(Step::Six, LONG);
     timeout(Duration::from_millis(1500), told).await.is_err()
 }
 

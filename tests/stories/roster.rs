@@ -8,7 +8,7 @@ use std::process::Stdio;
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 
-use crate::campus::{ByHand, Ran, program, shell};
+use crate::campus::{ByHand, LONG, Ran, program, shell};
 
 const FIRST: &str = "sid,name,email,programme\n\
     1155000001,陳大文,chan@link.example,CSCI\n\
@@ -125,7 +125,7 @@ fn the_roster_of_one_course_does_not_suspend_the_university() {
     let arguments = ["roster", "import", "roster.csv", "--missing", "suspend"];
     for (answer, suspended) in [("y", 0), ("3", 3)] {
         let mut terminal = Session::spawn(campus.command("cuhk", &arguments)).unwrap();
-        terminal.set_expect_timeout(Some(std::time::Duration::from_secs(60)));
+        terminal.set_expect_timeout(Some(LONG));
         terminal.expect("3 of 4 active students").unwrap();
         terminal.send_line(answer).unwrap();
         terminal.expect(Eof).unwrap();

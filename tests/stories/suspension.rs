@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE};
+use crate::campus::{Campus, LONG, Ran, SAMPLE};
 
 /// What must hold this long after the command at the latest.
 const SOON: Duration = Duration::from_secs(5);
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 
 /// Hands in again and again until it ends as it should, or it is too late.
 fn until(campus: &Campus, ids: &str, (exit, limit): (i32, Duration)) -> Ran {

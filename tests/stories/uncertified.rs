@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::campus::{ByHand, Ran, Server, copy, get, monitor, version, wait_for};
+use crate::campus::{ByHand, LONG, Ran, Server, copy, get, monitor, version, wait_for};
 
 const SUBMIT: [&str; 3] = ["submit", "--ids", "1155000001"];
 
@@ -30,7 +30,7 @@ fn until_said(address: &str, words: &str) -> String {
         if told.contains(words) {
             return told;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{told}");
+        assert!(begun.elapsed() < LONG, "{told}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

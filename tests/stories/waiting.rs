@@ -3,12 +3,11 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::process::Stdio;
-use std::time::Duration;
 
 use expectrl::session::Session;
 use expectrl::{Eof, Expect};
 
-use crate::campus::{Campus, SAMPLE, Server, program, serve, serve_at};
+use crate::campus::{Campus, LONG, SAMPLE, Server, program, serve, serve_at};
 
 /// A Blackboard with one place, which somebody idle has taken.
 fn full() -> (Campus, TcpStream) {
@@ -135,7 +134,7 @@ fn on_a_terminal_the_seconds_count_down() {
     command.arg("--sandbox").arg(campus.path());
     command.args(["submit", "--ids", SAMPLE]);
     let mut terminal = Session::spawn(command).unwrap();
-    terminal.set_expect_timeout(Some(Duration::from_secs(60)));
+    terminal.set_expect_timeout(Some(LONG));
     terminal.expect("[busy]: trying again in ").unwrap();
     terminal.expect("trying again in 1 s").unwrap();
     drop(idle);

@@ -1,13 +1,12 @@
 //! The key of an issuing authority was stolen: it is withdrawn, and everybody who counted on it is told
 //! what to do.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::campus::{ByHand, Ran, Server, judge, program, python, shell, version};
+use crate::campus::{ByHand, LONG, Ran, Server, judge, program, python, shell, version};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const ROSTER: &str = "sid,name,email,programme\n1155000001,One,,CSCI\n1155000002,Two,,CSCI\n";
 const GROUP: &str = "1155000001,1155000002";
 
@@ -112,7 +111,7 @@ impl Campus {
     /// Waits until Blackboard has the root's list, which must be soon; CUHK tells it of the students
     /// before that.
     fn refused_soon(&self) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONG;
         loop {
             let ran = self.hand_in();
             if ran.stderr.contains("certificate_revoked") {
@@ -344,7 +343,7 @@ fn withdrawn_services_are_told_what_to_do_and_come_back_with_a_new_code() {
         told.contains("blackboard  needs a new certificate"),
         "{told}"
     );
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LONG;
     let log = || campus.blackboard.log();
     while !log().contains("ask CUHK's operator for a new code") {
         assert!(Instant::now() < deadline, "{}", log());

@@ -5,10 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::campus::{Campus, Ran, SAMPLE, copy, program, serve_at, version};
+use crate::campus::{Campus, LONG, Ran, SAMPLE, copy, program, serve_at, version};
 use crate::monitoring::{on, put_back as put_cuhk_back, serve_from};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many entries CUHK has seen of the one log there is.
 fn seen(campus: &Campus) -> u64 {
@@ -29,7 +27,7 @@ fn entries(campus: &Campus) -> u64 {
 pub(crate) fn until_seen(campus: &Campus) -> u64 {
     let (began, all) = (Instant::now(), entries(campus));
     while seen(campus) < all {
-        assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());
+        assert!(began.elapsed() < LONG, "{}", campus.blackboard.log());
     }
     all
 }
@@ -336,7 +334,7 @@ fn a_log_under_another_key_waits_for_cuhks_operator() {
     campus.start_blackboard_again();
     let began = Instant::now();
     let key = loop {
-        assert!(began.elapsed() < PATIENCE, "{}", campus.blackboard.log());
+        assert!(began.elapsed() < LONG, "{}", campus.blackboard.log());
         let log = campus.blackboard.log();
         if let Some((_, refused)) = log.split_once("log_key_changed") {
             let (_, key) = refused.split_once("got: ").unwrap();

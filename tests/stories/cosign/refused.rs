@@ -1,13 +1,11 @@
 //! A last signature that is refused: the others and the teacher are told whose, when and as what.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::{Machines, SIDS, id, overview};
-
-/// Until Blackboard has a new list of CUHK.
-const SOON: Duration = Duration::from_secs(60);
+use crate::campus::LONG;
 
 #[test]
 fn what_is_refused_for_a_suspended_partner_is_signed_and_the_others_see_who_tried() {
@@ -22,7 +20,7 @@ fn what_is_refused_for_a_suspended_partner_is_signed_and_the_others_see_who_trie
         .stderr
         .contains("certificate_on_hold")
     {
-        assert!(began.elapsed() < SOON, "the list has not come");
+        assert!(began.elapsed() < LONG, "the list has not come");
     }
     let yes = ["cosign", "--yes", &id, "--json"];
     let refused = machines.on(SIDS[2], &yes);
@@ -69,7 +67,7 @@ fn what_is_refused_for_a_suspended_partner_is_signed_and_the_others_see_who_trie
     machines.campus.administer_cuhk(&restore).succeeded();
     let began = Instant::now();
     while machines.on(SIDS[2], &yes).exit != Some(0) {
-        assert!(began.elapsed() < SOON, "it is not taken");
+        assert!(began.elapsed() < LONG, "it is not taken");
     }
     assert_eq!(machines.campus.submissions().len(), 1);
 }

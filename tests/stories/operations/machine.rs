@@ -4,17 +4,15 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use expectrl::session::{OsSession, Session};
 use expectrl::{Any, Eof, Expect};
 use tempfile::TempDir;
 
 use super::page::REPOSITORY;
-use crate::campus::{Port, Ran, program};
+use crate::campus::{LONG, Port, Ran, program};
 
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 /// Says how the command before it has ended.
 pub(crate) const TELL: &str = "echo \"it ended with $?\"";
 /// What a terminal is asked, and which file has the answer.

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{PATIENCE, Witnessed};
+use super::Witnessed;
+use crate::campus::LONG;
 use crate::witness::until_seen;
 
 /// As after an old backup: what CUHK had said when the statement came is not in Blackboard's database any more.
@@ -94,7 +95,7 @@ fn until(of: &Witnessed, is_so: impl Fn(&Value) -> bool) -> Value {
         if is_so(&told) {
             return told;
         }
-        assert!(began.elapsed() < PATIENCE, "{}", of.campus.blackboard.log());
+        assert!(began.elapsed() < LONG, "{}", of.campus.blackboard.log());
     }
 }
 
