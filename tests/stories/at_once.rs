@@ -59,13 +59,7 @@ impl Two {
     /// A program that stands still amid its files; its statement is committed.
     fn halted(&self, machine: usize, report: &Path) -> Child {
         let mut child = self.start(machine, report);
-        let uploads = self.campus.path().join("blackboard/content/uploads");
-        let has_begun = || fs::read_dir(&uploads).is_ok_and(|mut found| found.next().is_some());
-        // No command is so quick as to see it before it is over on every machine.
-        while !has_begun() {
-            let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "it was too quick");
-        }
+        self.campus.until_an_upload_has_begun(&mut child);
         signal(&child, "STOP");
         assert_eq!(self.on_their_way(), 1, "it was too quick");
         child

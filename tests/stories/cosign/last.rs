@@ -3,14 +3,13 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Machines, SIDS};
-use crate::campus::script;
+use crate::campus::{LONG, script};
 
 /// So large that it is on its way for a while.
 const SIZE: u64 = 96 << 20;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn kept(machines: &Machines, sid: &str) -> Vec<PathBuf> {
     let Ok(found) = fs::read_dir(machines.home(sid).join("receipts/committed")) else {
@@ -34,12 +33,7 @@ fn killed(machines: &Machines, report: &Path) -> String {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let began = Instant::now();
-    let uploads = machines.campus.path().join("blackboard/content/uploads");
-    while !fs::read_dir(&uploads).is_ok_and(|mut found| found.next().is_some()) {
-        assert!(child.try_wait().unwrap().is_none(), "it was too quick");
-        assert!(began.elapsed() < PATIENCE);
-    }
+    machines.campus.until_an_upload_has_begun(&mut child);
     child.kill().unwrap();
     let ended = child.wait().unwrap();
     assert_eq!(ended.code(), None, "it was too quick");
@@ -93,7 +87,7 @@ fn whoever_signs_last_keeps_blackboards_word_until_the_receipt_is_here() {
     machines.on(SIDS[0], &submit).succeeded();
     let began = Instant::now();
     while !kept(&machines, SIDS[1]).is_empty() {
-        assert!(began.elapsed() < PATIENCE, "{:?}", kept(&machines, SIDS[1]));
+        assert!(began.elapsed() < LONG, "{:?}", kept(&machines, SIDS[1]));
         machines.on(SIDS[1], &["cosign"]).succeeded();
         machines.on(SIDS[1], &["receipts"]).succeeded();
     }
