@@ -13,6 +13,9 @@ use crate::readme::{Terminal, answered, asked};
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
+/// What lies in every receipt.
+const INSTRUCTIONS: &str = include_str!("../../common/protocol/src/receipt/VERIFY.md");
+
 fn page(name: &str) -> String {
     fs::read_to_string(Path::new(REPOSITORY).join("docs").join(name)).unwrap()
 }
@@ -149,12 +152,18 @@ impl Board {
         (stem.to_owned(), serde_json::from_str(&leaf).unwrap())
     }
 
-    /// The seconds since 1970, as the page has them counted; where `date` is another one, they are the same.
+    /// The seconds since 1970, as the page has them counted. Of the command for macOS, whose `date` is another one,
+    /// only the format is tried, by what else reads such formats; it is the same one in every receipt.
     fn counts(&self, at: &str) -> String {
         let (count, form) = ("date -d AT +%s", "%Y-%m-%dT%H:%M:%SZ");
         let elsewhere = format!("date -juf {form} AT +%s");
         let told = format!("counted by `{count}` (macOS: `{elsewhere}`)");
         assert!(page("RECEIPTS.md").contains(&told), "{told}");
+        let [here, there] =
+            [count, &elsewhere].map(|one| one.replace("AT", "2026-11-21T12:00:01Z"));
+        let told = format!("(`{here}`; on macOS `{there}`)");
+        let words: Vec<_> = INSTRUCTIONS.split_whitespace().collect();
+        assert!(words.join(" ").contains(&told), "{told}");
         let seconds = self.typist.does(&count.replace("AT", at));
         let read = format!("calendar.timegm(time.strptime(\"{at}\", \"{form}\"))");
         let same = format!("python3 -c 'import calendar, time; print({read})'");
