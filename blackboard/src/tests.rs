@@ -51,10 +51,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Waits until `condition` holds; fails after a minute. Between two looks the servers of this thread have
+/// Longer than anything here takes: reached only by a failing test.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What may come to a time that is promised: several times what so many groups at once take to come while
+/// nothing is to be waited for.
+async fn usual(campus: &campus::Campus, groups: usize) -> Duration {
+    let begun = Instant::now();
+    let coming =
+        (0..groups).map(|_| async move { drop(campus.three().open_session().await.unwrap()) });
+    futures_util::future::join_all(coming).await;
+    4 * begun.elapsed()
+}
+
+/// Waits until `condition` holds; fails after [`LONG`]. Between two looks the servers of this thread have
 /// their turn, however long a look takes.
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     while !condition() {
         assert!(Instant::now() < deadline, "never happened: {what}");
         sleep(Duration::from_millis(5)).await;

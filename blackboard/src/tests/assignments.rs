@@ -2,7 +2,7 @@
 
 mod extensions;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rustls_pki_types::UnixTime;
@@ -12,6 +12,7 @@ use scb_protocol::log_leaf::{Entry, Leaf};
 use scb_protocol::rules::{Extension, GroupSize, Groups, Rules, RulesError, Terms};
 use scb_protocol::{Code, Refusal, from_seconds};
 
+use super::LONG;
 use super::campus::Campus;
 use super::group::Group;
 use crate::store::{Error, Membership, Place, Store};
@@ -395,7 +396,7 @@ async fn groups_of_another_size_are_refused_and_larger_ones_taken_where_it_wants
         .unwrap();
     let mut of_four = group(&campus, &four);
     // The greeting says it within a second or two.
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     while let Err(refusal) = of_four.hand_in().await {
         assert_eq!(refusal.code, Code::MemberCount);
         assert!(Instant::now() < deadline, "never taken");

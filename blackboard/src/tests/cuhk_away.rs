@@ -11,21 +11,10 @@ use tokio::time::{Instant, interval};
 
 use super::campus::Campus;
 use super::cuhk::Answer;
+use super::{LONG, usual};
 
 /// How long anybody waits for CUHK at most.
 const PROMISED: Duration = Duration::from_secs(3);
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
-
-/// How long so many groups at once may be busy with everything else on this machine now: several times
-/// what they take to come while CUHK answers.
-async fn usual(campus: &Campus, groups: usize) -> Duration {
-    let begun = Instant::now();
-    let coming =
-        (0..groups).map(|_| async move { drop(campus.three().open_session().await.unwrap()) });
-    futures_util::future::join_all(coming).await;
-    4 * begun.elapsed()
-}
 
 /// What a group is told, and that it does not wait longer than promised for it.
 async fn refused_in_time(campus: &Campus, usual: Duration) -> Refusal {

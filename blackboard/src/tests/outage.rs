@@ -8,12 +8,10 @@ use scb_protocol::{Code, InactiveReason, Mode, Step, TOKEN_LIFETIME};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
+use super::LONG;
 use super::campus::Campus;
 use super::cuhk::Answer;
 use crate::authority::Authority;
-
-/// Reached only by a failing test.
-const LONG: Duration = Duration::from_secs(60);
 
 async fn lenient() -> Campus {
     Campus::with(|config| config.outage = Outage::Tokens).await

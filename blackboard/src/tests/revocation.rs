@@ -7,6 +7,7 @@ use scb_protocol::{Code, InactiveReason, MAX_PAYLOAD, Refusal, Step};
 use scb_transport::Connection;
 use tokio::time::{Instant, timeout};
 
+use super::LONG;
 use super::campus::Campus;
 use super::cuhk::Answer;
 use super::group::{Group, reply};
@@ -237,7 +238,7 @@ async fn after_a_loss_of_touch_everybody_is_looked_at_again() {
     let answer = Answer::Inactive("1155000002".to_owned(), InactiveReason::Revoked);
     campus.cuhk.answer(answer);
     campus.cuhk.resume().await;
-    let back = timeout(Duration::from_secs(60), reply(&mut connection)).await;
+    let back = timeout(LONG, reply(&mut connection)).await;
     let refusal = back.expect("looked at again").unwrap_err();
     assert_eq!(refusal.code, Code::StudentInactive);
     assert!(campus.cuhk.questions().len() > asked);
@@ -270,7 +271,7 @@ async fn lists_with_a_lower_number_close_the_door_until_they_are_right() {
     let refusal = refused_at_last(campus.three()).await;
     assert_eq!(refusal.code, Code::CuhkUnavailable);
     publish(&campus, 12, &[]);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LONG;
     while campus.three().open_session().await.is_err() {
         assert!(Instant::now() < deadline, "it stays closed");
     }

@@ -7,6 +7,7 @@ use scb_protocol::server::Outage;
 use scb_protocol::{Code, Refusal};
 use tokio::time::{sleep, timeout};
 
+use super::LONG;
 use super::campus::Campus;
 use crate::authority::Authority;
 
@@ -31,9 +32,7 @@ async fn a_server_that_cuhk_does_not_know_is_out_of_touch_and_blames_nobody() {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(60), out_of_touch)
-        .await
-        .unwrap();
+    timeout(LONG, out_of_touch).await.unwrap();
     let told = authority.objection().unwrap();
     for part in [
         "CUHK does not take this server's certificate",
@@ -51,7 +50,7 @@ async fn a_server_that_cuhk_does_not_know_is_out_of_touch_and_blames_nobody() {
         }
         while campus.three().hand_in().await.is_err() {}
     };
-    timeout(Duration::from_secs(60), back).await.unwrap();
+    timeout(LONG, back).await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use scb_protocol::{Code, InactiveReason, Step};
 
 use super::{A, B, C, Campus, Machine, Work, happened};
 use crate::store::{MAX_WAITING, MOST_IN_A_DAY};
+use crate::tests::LONG;
 use crate::tests::cuhk::Answer;
 use crate::tests::group::reply;
 
@@ -99,8 +100,7 @@ async fn what_is_refused_for_a_certificate_on_hold_is_entered_and_signed() {
         state.epoch += 1;
     });
     let has_the_list = async { while a.0.open_session().await.is_ok() {} };
-    let patience = std::time::Duration::from_secs(60);
-    tokio::time::timeout(patience, has_the_list).await.unwrap();
+    tokio::time::timeout(LONG, has_the_list).await.unwrap();
     let refusal = b.sign(&work).await.unwrap_err();
     assert_eq!(refusal.code, Code::CertificateOnHold);
     assert_eq!(refusal.sid.as_ref().unwrap().as_str(), A);
