@@ -62,6 +62,8 @@ pub(super) struct State {
     pub(super) bundle: Option<SignedBundle>,
     /// Those before it, by their numbers.
     pub(super) earlier: BTreeMap<u64, SignedBundle>,
+    /// What came first over each connection.
+    pub(super) asked_first: Vec<&'static str>,
     /// Members of each question so far.
     pub(super) questions: Vec<usize>,
     /// Which statement each question named.
@@ -122,6 +124,7 @@ impl FakeCuhk {
             crls: campus.crls(10, &[]),
             bundle: None,
             earlier: BTreeMap::new(),
+            asked_first: Vec::new(),
             questions: Vec::new(),
             named: Vec::new(),
             codes: Vec::new(),
@@ -245,9 +248,13 @@ impl Desk {
                 time,
             })
             .await?;
+        let mut is_first = true;
         loop {
             let wait = std::time::Duration::from_secs(60);
             let request: Request = connection.receive(Step::Three, wait).await?;
+            if std::mem::take(&mut is_first) {
+                self.state.lock().unwrap().asked_first.push(request.name());
+            }
             let lists = match &request {
                 Request::Crls {} => self.state.lock().unwrap().crls.clone(),
                 _ => Vec::new(),

@@ -17,11 +17,14 @@ use scb_protocol::{VerifiedLogKeys, from_seconds};
 use serde_json::json;
 
 use super::campus::{Campus, copy};
-use super::eventually;
+use super::{eventually, usual};
 use crate::arguments::Recover;
 use crate::failure::failure;
 use crate::recover::recover;
 use crate::store::{Store, log};
+
+/// Less than the time between two looks at logs that do not grow.
+const SOON: Duration = Duration::from_secs(4);
 
 fn log_name() -> LogName {
     "campus.test/blackboard/SANDBOX/lab".parse().unwrap()
@@ -203,20 +206,22 @@ async fn a_cuhk_that_has_forgotten_a_log_is_told_of_it_again_at_once_and_sees_al
 #[tokio::test]
 async fn a_cuhk_that_was_put_back_sees_again_what_does_not_grow_any_more() {
     let mut campus = Campus::open().await;
+    let usual = usual(&campus, 1).await;
     let all = hand_in(&campus).await;
     witnessed(&campus).await;
     campus.cuhk.set(|state| state.witness.logs.clear());
     assert_eq!(seen(&campus), 0);
+    let ended = Instant::now();
     campus.cuhk.stop().await;
+    campus.cuhk.set(|state| state.asked_first.clear());
     campus.cuhk.resume().await;
-    // At once, not after the pause of half a minute: until then nobody would notice an old backup.
-    let back = Instant::now();
     eventually("it sees all of it", || seen(&campus) == all).await;
-    assert!(
-        back.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        back.elapsed()
-    );
+    // Its end is noticed at once, not by the look of every five seconds: until then nobody would notice an old backup.
+    let took = ended.elapsed();
+    assert!(took < SOON + usual, "{took:?}, {usual:?}");
+    // And over the new connection that log is what is asked about first, not when such a look is due.
+    let asked = campus.cuhk.state.lock().unwrap().asked_first.clone();
+    assert!(asked.contains(&"witnessed"), "{asked:?}");
     campus.stop().await;
     assert_eq!(kept(&campus).await.unwrap().size(), all);
     campus.start().await.unwrap();
