@@ -58,7 +58,12 @@ mod tests {
         assert!(is_final(&refused(Code::LogClosed), false));
         assert!(!is_final(&refused(Code::ConnectionLost), true));
         assert!(!is_final(&refused(Code::AssignmentClosed), false));
-        // It is forgotten once it is to be proposed anew.
-        assert!(!is_final(&refused(Code::StoredDamaged), true));
+    }
+
+    #[test]
+    fn what_is_damaged_stays_until_it_is_proposed_anew() {
+        for certain in [false, true] {
+            assert!(!is_final(&refused(Code::StoredDamaged), certain));
+        }
     }
 }
