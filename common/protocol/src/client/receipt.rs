@@ -11,7 +11,8 @@ use crate::receipt::{MAX_RECEIPT, VerifiedReceipt};
 use crate::statement::{Statement, SubmissionNumber};
 use crate::{Code, Refusal, Step};
 
-/// What the receipt must be about.
+/// What [`SendingContent::end`](super::SendingContent::end) hands to whoever expects the answer: what that must be
+/// about.
 #[derive(Debug)]
 pub struct Sent {
     pub(super) trust: Arc<TrustStore>,
