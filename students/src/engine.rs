@@ -45,6 +45,7 @@ pub(crate) use acknowledged::kept as acknowledged;
 pub(crate) use acknowledged::{Acknowledged, Since};
 pub use announced::KeptAnnouncement;
 pub(crate) use audit::{Audits, Looked};
+pub use completion::Completed;
 pub use cosign::{HandedIn, ToldProposals};
 pub use counting::Uncounted;
 pub use desk::{OpenAssignment, ToldAssignments};

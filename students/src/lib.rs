@@ -42,8 +42,8 @@ pub use codes::Codes;
 pub use commands::execute;
 pub use config::Config;
 pub use engine::{
-    ClockOffset, Consent, Engine, EnrolOptions, HandIn, HandedIn, KeptAnnouncement, KeptReceipt,
-    Loss, Lost, OpenAssignment, Recorded, ToldAssignments, ToldProposals, Uncounted,
+    ClockOffset, Completed, Consent, Engine, EnrolOptions, HandIn, HandedIn, KeptAnnouncement,
+    KeptReceipt, Loss, Lost, OpenAssignment, Recorded, ToldAssignments, ToldProposals, Uncounted,
 };
 pub use error::Error;
 pub use event::{Event, Observer};

@@ -118,7 +118,8 @@ fn names_of(held: &[Withheld]) -> String {
 /// What cannot be completed now stays pending, and is listed as such.
 fn complete(common: &Common, term: Term) -> Result<(), Error> {
     let mut prepared = Prepared::new(common, term)?;
-    prepared.engine.complete_receipts(&mut |_| {}).map(drop)
+    let completed = prepared.engine.complete_receipts(&mut |_| {})?;
+    completed.failed.map_or(Ok(()), Err)
 }
 
 /// A receipt that does not verify counts more than one that could not be read.

@@ -3,36 +3,39 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::vec;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{Certificate, Fingerprint, StudentId};
-use scb_protocol::Step;
-use scb_protocol::client::{ExpectProof, Member, ReceivingProof, Session};
+use scb_protocol::client::{ExpectProof, ReceivingProof, Session};
 use scb_protocol::message::blackboard::Request;
 use scb_protocol::receipt::{LogProof, VerifiedReceipt, WitnessPolicy};
 use scb_protocol::rejection::VerifiedRejection;
 use scb_protocol::statement::SubmissionNumber;
+use scb_protocol::{Code, Step};
 use scb_tlog::KeyName;
-use scb_transport::Clock;
 use tokio::time::Instant;
 
 use super::hand_in::Talk;
 use super::links::{RECEIPT, REPLY};
+use super::resumption::is_worth_another;
 use super::{Engine, commitment, keeping, logged, tokens};
 use crate::{Error, Observer, Setup, identity, receipts};
 
 /// So many proofs of each kind are asked for on one connection.
 const MOST: usize = 64;
 
-/// What was asked for in one run, and what came of it.
+/// What came of asking about all that waits.
 #[derive(Debug, Default)]
-struct Asked {
-    /// Where each is that was asked about.
-    about: BTreeSet<PathBuf>,
+pub struct Completed {
     /// Where those are that are complete now.
-    completed: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
+    /// Why it could not be asked in somebody's name; of several the first.
+    pub failed: Option<Error>,
 }
+
+/// What is asked about on one connection, in this order.
+type Turn = vec::IntoIter<Unproved>;
 
 /// What is kept here and waits for its proof.
 #[derive(Debug)]
@@ -50,6 +53,13 @@ enum Kept {
 }
 
 impl Unproved {
+    /// All that waits.
+    fn all(setup: &Setup) -> Result<Vec<Self>, Error> {
+        let mut all = Self::receipts(setup)?;
+        all.extend(Self::rejections(setup)?);
+        Ok(all)
+    }
+
     /// Every receipt that waits.
     fn receipts(setup: &Setup) -> Result<Vec<Self>, Error> {
         let waiting = |(path, zip, receipt): Good| {
@@ -74,6 +84,10 @@ impl Unproved {
         Ok(paths.into_iter().filter_map(waiting).collect())
     }
 
+    fn is_rejection(&self) -> bool {
+        matches!(self.kept, Kept::Rejection(_))
+    }
+
     /// When Blackboard entered it, by its clock.
     fn entered_at(&self) -> UnixTime {
         match &self.kept {
@@ -93,9 +107,9 @@ impl Unproved {
     }
 
     /// Whether all of these were members: Blackboard tells nobody else.
-    fn is_of(&self, members: &[Member]) -> bool {
+    fn is_of(&self, sids: &[StudentId]) -> bool {
         let named = self.members();
-        members.iter().all(|member| named.contains(&member.sid))
+        sids.iter().all(|sid| named.contains(sid))
     }
 
     fn ask(&self, session: Session) -> (ExpectProof, Request) {
@@ -116,6 +130,10 @@ impl Unproved {
         setup: &Setup,
         observer: &mut Observer<'_>,
     ) -> Result<bool, Error> {
+        // It was read before the home was locked: another program may have completed it since.
+        if receipts::read(&self.path).ok().as_ref() != Some(&self.zip) {
+            return Ok(false);
+        }
         let roots = roots(setup);
         let completed = match &self.kept {
             Kept::Receipt(_) => VerifiedReceipt::complete(&self.zip, proof, &roots)
@@ -194,49 +212,51 @@ pub(super) fn roots(setup: &Setup) -> Vec<Fingerprint> {
     roots.chain(&former).map(Certificate::fingerprint).collect()
 }
 
-/// As many as one connection takes, the latest first: what can never be completed any more waits for ever, and keeps
-/// back nothing that came after it.
-fn turn<T>(waiting: impl Iterator<Item = T>, entered_at: impl Fn(&T) -> UnixTime) -> Vec<T> {
-    let mut turn: Vec<_> = waiting.collect();
-    turn.sort_by_key(|one| Reverse(entered_at(one)));
-    turn.truncate(MOST);
-    turn
+/// Takes out of what waits what these students may ask about on one connection: as many of each kind as that takes,
+/// the latest first. What can never be completed any more waits for ever, and keeps back nothing that came after it.
+fn take_turn(waiting: &mut Vec<Unproved>, sids: &[StudentId]) -> Turn {
+    waiting.sort_by_key(|one| (one.is_rejection(), Reverse(one.entered_at())));
+    let mut free = [MOST; 2];
+    let (turn, rest): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().partition(|one| {
+        let free = &mut free[usize::from(one.is_rejection())];
+        let is_taken = *free > 0 && one.is_of(sids);
+        *free -= usize::from(is_taken);
+        is_taken
+    });
+    *waiting = rest;
+    turn.into_iter()
 }
 
-/// Asks on one connection about what these members wait for, and was not asked about yet.
-async fn complete(
-    setup: &mut Setup,
-    clock: &Arc<dyn Clock>,
-    members: &[Member],
-    asked: &mut Asked,
-    observer: &mut Observer<'_>,
-) -> Result<(), Error> {
-    let (mut talk, session) = Talk::open(setup, clock, members, observer).await?;
-    talk.complete_next(session, asked).await?;
-    talk.close().await;
-    Ok(())
+/// Whether it would be the same in anybody's name: the home is taken, or the server is away, busy or another one.
+fn is_of_all(error: &Error) -> bool {
+    match error {
+        Error::HomeBusy { .. } => true,
+        Error::Refused(refusal) => {
+            let of_server = [Code::Busy, Code::ServerIdentity].contains(&refusal.code);
+            of_server || refusal.code.is_for_everybody() || is_worth_another(error)
+        }
+        _ => false,
+    }
 }
 
 impl Talk<'_, '_> {
     /// Asks for what the latest of these members' receipts and rejections wait for, and completes those whose proof
     /// is there. What Blackboard gives and does not verify is left alone. The session goes on.
     pub(super) async fn complete_receipts(&mut self, session: Session) -> Result<Session, Error> {
-        self.complete_next(session, &mut Asked::default()).await
+        let members = self.members.iter();
+        let sids: Vec<_> = members.map(|member| member.sid.clone()).collect();
+        let mut turn = take_turn(&mut Unproved::all(self.setup)?, &sids);
+        self.complete_next(session, (&mut turn, &mut Vec::new()))
+            .await
     }
 
-    /// The same for those that were not asked about in this run.
+    /// The same for these, and where those are that were completed. What was not asked about stays in the turn.
     async fn complete_next(
         &mut self,
         mut session: Session,
-        asked: &mut Asked,
+        (turn, completed): (&mut Turn, &mut Vec<PathBuf>),
     ) -> Result<Session, Error> {
-        let receipts = Unproved::receipts(self.setup)?.into_iter();
-        let rejections = Unproved::rejections(self.setup)?.into_iter();
-        let next = |one: &Unproved| one.is_of(self.members) && !asked.about.contains(&one.path);
-        let mut waiting = turn(receipts.filter(next), Unproved::entered_at);
-        waiting.extend(turn(rejections.filter(next), Unproved::entered_at));
-        for unproved in waiting {
-            asked.about.insert(unproved.path.clone());
+        for unproved in turn {
             let (expect, request) = unproved.ask(session);
             self.connection.send(&request).await?;
             let reply = self.connection.receive(Step::Six, REPLY).await?;
@@ -244,7 +264,7 @@ impl Talk<'_, '_> {
             session = next;
             let Some(proof) = proof else { continue };
             if unproved.complete(&proof, self.setup, self.observer)? {
-                asked.completed.push(unproved.path);
+                completed.push(unproved.path);
             }
         }
         Ok(session)
@@ -266,56 +286,59 @@ impl Talk<'_, '_> {
 impl Engine {
     /// Completes the receipts kept here whose proof was still to come, asking in the name of those
     /// of their members whose keys are here: about each once, on as many connections as that takes.
-    /// Answers which ones were completed.
+    /// Whoever cannot ask keeps back nothing about which another one can.
     ///
     /// # Errors
     ///
-    /// Why it could not be asked; receipts that were completed before stay so.
-    pub fn complete_receipts(
-        &mut self,
-        observer: &mut Observer<'_>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let mut asked = Asked::default();
-        while let Some(sid) = self.next_to_ask(&asked)? {
-            let mut members = self.open_all(std::slice::from_ref(&sid))?;
-            let _lock = self.lock()?;
-            let mut observer = logged(observer);
-            let (setup, clock) = (&mut self.setup, &self.clock);
-            self.runtime.block_on(async {
-                tokens::refresh(setup, clock, &mut members, &mut observer).await?;
-                complete(setup, clock, &members, &mut asked, &mut observer).await
-            })?;
+    /// [`Error::Cli`], if what is kept here cannot be listed. Why it could not be asked is in the answer.
+    pub fn complete_receipts(&mut self, observer: &mut Observer<'_>) -> Result<Completed, Error> {
+        let mut waiting = Unproved::all(&self.setup)?;
+        let (mut completed, mut refused) = (Completed::default(), BTreeSet::new());
+        while let Some(sid) = self.next_to_ask(&waiting, &refused) {
+            let mut turn = take_turn(&mut waiting, std::slice::from_ref(&sid));
+            let asked = self.ask_for(&sid, (&mut turn, &mut completed.paths), observer);
+            waiting.extend(turn);
+            let Err(error) = asked else { continue };
+            let is_of_all = is_of_all(&error);
+            completed.failed.get_or_insert(error);
+            if is_of_all {
+                break;
+            }
+            refused.insert(sid);
         }
-        Ok(asked.completed)
+        Ok(completed)
     }
 
-    /// A student whose key is here, and of whom something waits that was not asked about yet.
-    fn next_to_ask(&self, asked: &Asked) -> Result<Option<StudentId>, Error> {
-        let receipts = Unproved::receipts(&self.setup)?.into_iter();
-        let waiting = receipts.chain(Unproved::rejections(&self.setup)?);
-        let left = waiting.filter(|one| !asked.about.contains(&one.path));
-        let mut members = left.flat_map(|one| one.members());
-        let is_here =
-            |sid: &StudentId| matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
-        Ok(members.find(is_here))
+    /// A student whose key is here, who was not refused yet, and of whom something waits.
+    fn next_to_ask(
+        &self,
+        waiting: &[Unproved],
+        refused: &BTreeSet<StudentId>,
+    ) -> Option<StudentId> {
+        let mut members = waiting.iter().flat_map(Unproved::members);
+        members.find(|sid| {
+            let is_here = || matches!(identity::chain(&self.setup.home, sid), Ok(Some(_)));
+            !refused.contains(sid) && is_here()
+        })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use scb_protocol::from_seconds;
-
-    use super::*;
-
-    #[test]
-    fn the_latest_are_asked_about_first_however_many_wait_before_them() {
-        let waiting = || 1..=MOST as u64 + 2;
-        let first = turn(waiting(), |at| from_seconds(*at));
-        assert_eq!(first.len(), MOST);
-        assert_eq!(first[..2], [MOST as u64 + 2, MOST as u64 + 1]);
-        let then = turn(waiting().filter(|at| !first.contains(at)), |at| {
-            from_seconds(*at)
-        });
-        assert_eq!(then, [2, 1]);
+    /// Asks about these on one connection, in the name of this student.
+    fn ask_for(
+        &mut self,
+        sid: &StudentId,
+        (turn, completed): (&mut Turn, &mut Vec<PathBuf>),
+        observer: &mut Observer<'_>,
+    ) -> Result<(), Error> {
+        let mut members = self.open_all(std::slice::from_ref(sid))?;
+        let _lock = self.lock()?;
+        let mut observer = logged(observer);
+        let (setup, clock) = (&mut self.setup, &self.clock);
+        self.runtime.block_on(async {
+            tokens::refresh(setup, clock, &mut members, &mut observer).await?;
+            let (mut talk, session) = Talk::open(setup, clock, &members, &mut observer).await?;
+            talk.complete_next(session, (turn, completed)).await?;
+            talk.close().await;
+            Ok(())
+        })
     }
 }

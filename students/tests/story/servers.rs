@@ -3,6 +3,7 @@
 mod blackboard;
 mod cuhk;
 mod desk;
+mod proof;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,16 +1,15 @@
 //! Blackboard: takes in a group and what it hands in.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use scb_certs::Fingerprint;
+use scb_certs::{Fingerprint, StudentId};
 use scb_protocol::message::blackboard;
 use scb_protocol::server::{
     AcceptedStatement, ExpectPresentation, ExpectRequest, Inquiry, Outage, Policy,
     VerifiedSubmission, Wanted,
 };
-use scb_protocol::{Channel, Code, Frame, Refusal, Step, decode, from_seconds};
+use scb_protocol::{Channel, Code, Frame, Question, Refusal, Step, decode, from_seconds};
 use scb_transport::Connection;
 
 use super::desk::Stored;
@@ -43,6 +42,7 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
         return Err(refusal.about(&"1155000001".parse().unwrap()));
     }
     let state = state.handle(request, &desk.trust, desk.now())?;
+    first_on_hold(desk, state.question())?;
     let then = match desk.is_stale() {
         true => from_seconds(desk.now().as_secs() - 600),
         false => desk.now(),
@@ -70,12 +70,22 @@ async fn take_in(connection: &mut Connection, desk: &Desk) -> Result<(), Refusal
     send_receipt(connection, desk, stored).await
 }
 
+fn first_on_hold(desk: &Desk, question: &Question) -> Result<(), Refusal> {
+    let first: StudentId = "1155000001".parse().unwrap();
+    let is_on_hold = *desk.fault.lock().unwrap() == Some(Fault::FirstOnHold);
+    match is_on_hold && question.members.iter().any(|one| one.sid == first) {
+        true => Err(Refusal::new(Code::CertificateOnHold, Step::Three).about(&first)),
+        false => Ok(()),
+    }
+}
+
 /// Answers what can be handed in until a statement comes.
 async fn statement(
     connection: &mut Connection,
     desk: &Desk,
     mut state: ExpectRequest,
 ) -> Result<AcceptedStatement, Refusal> {
+    desk.asked.lock().unwrap().push(Vec::new());
     loop {
         match state.handle(connection.receive(Step::Six, PATIENCE).await?)? {
             Wanted::HandIn(accepted) => return Ok(*accepted),
@@ -94,15 +104,15 @@ async fn statement(
             @ (Wanted::Propose(_) | Wanted::Sign(_) | Wanted::Fetch(..) | Wanted::End(..)) => {
                 panic!("not expected here: {other:?}")
             }
-            Wanted::Know(Inquiry::History { .. } | Inquiry::Download { .. }, _) => {
+            Wanted::Know(
+                Inquiry::History { .. } | Inquiry::Download { .. } | Inquiry::RefusalProof { .. },
+                _,
+            ) => {
                 return Err(Refusal::new(Code::SubmissionUnknown, Step::Six));
             }
-            Wanted::Know(Inquiry::Proof { .. } | Inquiry::RefusalProof { .. }, next) => {
-                desk.proofs.fetch_add(1, Ordering::SeqCst);
-                let reply = blackboard::Reply::Proof {
-                    proof: None,
-                    lists: 0,
-                };
+            Wanted::Know(Inquiry::Proof { submission }, next) => {
+                let proof = desk.told_proof(submission);
+                let reply = blackboard::Reply::Proof { proof, lists: 0 };
                 connection.send(&reply).await?;
                 state = *next;
             }

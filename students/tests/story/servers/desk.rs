@@ -1,7 +1,7 @@
 //! What both servers know, sign and store, and what they do wrong on demand.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub(crate) enum Fault {
     CuhkBusy,
     /// Blackboard has no time for a second.
     BlackboardBusy,
+    /// CUHK has put the first student's certificate on hold, for good.
+    FirstOnHold,
     /// Blackboard cannot ask CUHK.
     CuhkUnavailable,
     /// CUHK has withdrawn the key that signed the first member's token.
@@ -101,20 +103,22 @@ pub(crate) struct Desk {
     pub(crate) fault: Mutex<Option<Fault>>,
     /// Requests that reached CUHK.
     pub(crate) requests: AtomicUsize,
-    /// Questions to Blackboard for what makes a receipt complete.
-    pub(crate) proofs: AtomicUsize,
+    /// For each session with Blackboard of which submissions it was asked for what makes their receipts complete.
+    pub(crate) asked: Mutex<Vec<Vec<SubmissionId>>>,
+    /// Whether it has that.
+    pub(crate) witnessed: AtomicBool,
     /// Connections to CUHK whose handshake was done.
     pub(crate) connections: AtomicUsize,
     pub(crate) stored: Mutex<BTreeMap<SubmissionId, Stored>>,
     /// How long certificates are good.
     pub(crate) lifetime: Mutex<Duration>,
     /// What was recorded before its files came.
-    recorded: Mutex<BTreeMap<SubmissionId, (Commitment, SignedEntry)>>,
+    pub(super) recorded: Mutex<BTreeMap<SubmissionId, (Commitment, SignedEntry)>>,
     codes: Mutex<BTreeMap<StudentId, EnrolmentCode>>,
     issued: Mutex<BTreeMap<[u8; 32], (Fingerprint, Chain)>>,
     /// What took the place of each certificate, and how it was asked for.
     pub(crate) renewed: Mutex<BTreeMap<Fingerprint, (Chain, &'static str)>>,
-    signer: TestIdentity,
+    pub(super) signer: TestIdentity,
     pub(super) blackboard: TestIdentity,
     pub(super) trust: Arc<TrustStore>,
     /// The trust bundle that is handed out.
@@ -135,7 +139,7 @@ pub(crate) struct Desk {
 pub(crate) struct Stored {
     pub(super) statement: Vec<u8>,
     pub(super) number: SubmissionNumber,
-    pub(super) receipt: Vec<u8>,
+    pub(crate) receipt: Vec<u8>,
 }
 
 /// A trust bundle that the campus' root has signed.
@@ -150,7 +154,8 @@ impl Desk {
         Self {
             fault: Mutex::default(),
             requests: AtomicUsize::default(),
-            proofs: AtomicUsize::default(),
+            asked: Mutex::default(),
+            witnessed: AtomicBool::default(),
             connections: AtomicUsize::default(),
             stored: Mutex::default(),
             lifetime: Mutex::new(Duration::from_secs(30 * 24 * 3600)),
