@@ -8,7 +8,7 @@ use scb_protocol::receipt::VerifiedReceipt;
 use super::completion::{good_receipts, roots};
 use crate::{Error, Event, Observer, Setup, receipts};
 
-/// Keeps a receipt that was verified; where.
+/// Keeps a receipt that was verified; where, or where one is that supersedes it.
 ///
 /// # Errors
 ///
@@ -24,6 +24,10 @@ pub(super) fn keep(
     };
     if let Some((path, _)) = before.iter().find(is_replaced) {
         receipts::complete(path, zip)?;
+        return Ok(path.clone());
+    }
+    // That one is complete and has all of this one: nothing more is known by keeping both.
+    if let Some((path, _)) = before.iter().find(|(_, old)| old.supersedes(receipt)) {
         return Ok(path.clone());
     }
     match before.iter().find(|(_, old)| !receipt.shows_all_of(old)) {

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use scb_protocol::receipt::{LogProof, VerifiedReceipt};
 use scb_protocol::statement::SubmissionId;
-use scb_student::{Engine, KeptReceipt};
+use scb_student::{Engine, KeptReceipt, pending, receipts};
+use scb_tlog::KeyName;
 
-use crate::campus::{Campus, THREE, code, hand_in};
+use crate::campus::{Campus, THREE, code, hand_in, told};
 use crate::servers::Fault;
 
 impl Campus {
@@ -102,4 +104,52 @@ fn what_would_be_refused_to_anybody_is_not_asked_again_for_each_student() {
     assert_eq!(code(failed), "cuhk_unavailable");
     // The next one would have been answered.
     assert!(campus.asked().is_empty());
+}
+
+#[test]
+fn a_receipt_with_less_is_not_kept_beside_the_one_that_supersedes_it() {
+    assert!(!is_kept_beside(Vec::new()));
+    assert!(is_kept_beside(vec![
+        "library.example/witness".parse().unwrap()
+    ]));
+}
+
+/// Whether a complete receipt with less that comes is kept beside the one that is here, and for which the cosignatures
+/// of these are missing.
+fn is_kept_beside(missing: Vec<KeyName>) -> bool {
+    let campus = Campus::new();
+    let mut engine = campus.impatient(&THREE[..1]);
+    campus.fail_once(Fault::LoseReceipt);
+    let (lost, _) = hand_in(&mut engine, &THREE[..1], None);
+    assert_eq!(code(lost), "connection_lost");
+    let submission = pending::list(&campus.home()).unwrap()[0].submission;
+    let whole = campus.desk.proof(submission);
+    let zip = campus.desk.stored.lock().unwrap()[&submission]
+        .receipt
+        .clone();
+    let root = campus.desk.campus.root_fingerprint();
+    let with = |proof: LogProof| VerifiedReceipt::complete(&zip, &proof, &[root]).unwrap().0;
+    let more = with(LogProof {
+        missing,
+        ..whole.clone()
+    });
+    let less = with(LogProof {
+        committed: None,
+        ..whole
+    });
+    let dir = campus.home().receipts_dir();
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("S-000001.zip");
+    std::fs::write(&path, &more).unwrap();
+    let mut stored = campus.desk.stored.lock().unwrap();
+    stored.get_mut(&submission).unwrap().receipt = less;
+    drop(stored);
+    let (kept, events) = hand_in(&mut engine, &THREE[..1], None);
+    let is_beside = kept.unwrap().path != path;
+    assert_eq!(std::fs::read(&path).unwrap(), more);
+    let all = receipts::list(&dir).unwrap().len();
+    assert_eq!(all, 1 + usize::from(is_beside));
+    let is_told = told(&events).contains(&"kept beside".to_owned());
+    assert_eq!(is_told, is_beside);
+    is_beside
 }
