@@ -59,7 +59,7 @@ fn list(common: &Common, (dir, withheld): (&Path, &[Withheld]), term: Term) -> R
         (kept, refusals) = (read(&paths), read_refused()?);
         if let (Err(error), false) = (completed, common.json) {
             say(&format!(
-                "Pending receipts could not be completed now: {}",
+                "Not all pending receipts could be asked about now: {}",
                 printable(&told(&error))
             ))?;
         }
