@@ -6,12 +6,12 @@ use scb_cli::local_time;
 use scb_explain::Language;
 use scb_protocol::from_seconds;
 use scb_protocol::message::blackboard::ListedVersion;
-use scb_protocol::rules::Counts;
+use scb_protocol::rules::{Counts, MemberStanding, Standing};
 use scb_protocol::statement::SubmissionNumber;
 
 use super::super::quiet_unless;
 use super::words::Words;
-use super::{Desk, Waiting};
+use super::{Desk, Waiting, show};
 use crate::engine::ToldHistory;
 use crate::{Error, Group};
 
@@ -20,19 +20,25 @@ pub(super) struct Counting {
     pub(super) sid: StudentId,
     /// None before anything was handed in.
     pub(super) version: Option<ListedVersion>,
+    /// Whether it is closed for him by now: others who have more time may still complete it, without him.
+    is_closed: bool,
 }
 
 impl Counting {
-    fn of(sid: &StudentId, one: &Waiting, told: &ToldHistory) -> Self {
+    pub(super) fn of(sid: &StudentId, one: &Waiting, told: &ToldHistory) -> Self {
         let statement = &one.told.statement;
         let counts = |version: &&ListedVersion| {
             let mut standings = version.standings.iter();
             (&version.course, &version.assignment) == (&statement.course, &statement.assignment)
                 && standings.any(|own| own.sid == *sid && own.counts)
         };
+        let is_closed = |own: &MemberStanding| {
+            own.sid == *sid && matches!(own.standing, Standing::Closed { .. })
+        };
         Self {
             sid: sid.clone(),
             version: told.versions.iter().find(counts).cloned(),
+            is_closed: show::each(one).iter().any(is_closed),
         }
     }
 
@@ -41,9 +47,10 @@ impl Counting {
         self.version.as_ref().map(|version| version.number)
     }
 
-    /// Whether what waits takes its place: it is complete later than all that is there.
+    /// Whether what waits takes its place: it is complete later than all that is there, and counts for
+    /// whom it is not closed.
     pub(super) fn is_replaced(&self, counts: Counts) -> bool {
-        counts == Counts::Latest || self.version.is_none()
+        !self.is_closed && (counts == Counts::Latest || self.version.is_none())
     }
 }
 
@@ -100,6 +107,18 @@ impl Words {
     /// What would count for him once this is complete.
     pub(super) fn would_count(self, one: &Counting, counts: Counts) -> String {
         let told = match (self.language(), one.number()) {
+            (Language::English, Some(number)) if one.is_closed => {
+                format!("still {number}: this one does not count for this student")
+            }
+            (Language::Chinese, Some(number)) if one.is_closed => {
+                format!("仍為 {number}：此版本不計入此學生")
+            }
+            (Language::English, None) if one.is_closed => {
+                "nothing: this one does not count for this student".to_owned()
+            }
+            (Language::Chinese, None) if one.is_closed => {
+                "沒有版本計算在內：此版本不計入此學生".to_owned()
+            }
             (Language::English, Some(number)) if !one.is_replaced(counts) => {
                 format!("still {number}, as the first version counts")
             }

@@ -178,7 +178,7 @@ fn counting(one: &Waiting, words: Words) -> Vec<(&'static str, String)> {
 }
 
 /// How each member would stand if it were complete now.
-fn each(one: &Waiting) -> Vec<MemberStanding> {
+pub(super) fn each(one: &Waiting) -> Vec<MemberStanding> {
     let listed = &one.told.listed;
     let sids = listed.standing.members.iter().map(|member| &member.sid);
     listed.rules.judge_each(one.time, sids, &listed.extensions)
@@ -341,6 +341,63 @@ mod tests {
             counting: Vec::new(),
             refused: Vec::new(),
             shown: None,
+        }
+    }
+
+    /// The same with the student as its member, due 61 s ago and not taken later; he has handed in
+    /// nothing.
+    fn closed(more_time: bool) -> Waiting {
+        let mut one = waiting();
+        let sid: scb_certs::StudentId = ONE.parse().unwrap();
+        one.time = from_seconds(one.time.as_secs() + 61);
+        let listed = &mut one.told.listed;
+        listed.standing.members = vec![CosignerStanding {
+            sid,
+            said: Said::Nothing,
+            at: None,
+            with: Vec::new(),
+            reason: None,
+            refused: None,
+        }];
+        match more_time {
+            true => listed.extensions[0].due = one.time,
+            false => listed.extensions.clear(),
+        }
+        let nothing = crate::engine::ToldHistory {
+            time: one.time,
+            versions: Vec::new(),
+            unfinished: Vec::new(),
+            more_unfinished: 0,
+            lost: Vec::new(),
+            acknowledged: Vec::new(),
+        };
+        let own = super::super::counting::Counting::of(&ONE.parse().unwrap(), &one, &nothing);
+        one.counting = vec![own];
+        one
+    }
+
+    #[test]
+    fn what_is_closed_for_a_student_is_not_told_to_count_for_him() {
+        for (language, in_time, too_late) in [
+            (
+                Language::English,
+                "this one",
+                "nothing: this one does not count for this student",
+            ),
+            (
+                Language::Chinese,
+                "此版本",
+                "沒有版本計算在內：此版本不計入此學生",
+            ),
+        ] {
+            let words = Words::of(language);
+            for (more_time, then) in [(true, in_time), (false, too_late)] {
+                let one = closed(more_time);
+                let told = counting(&one, words);
+                assert_eq!(told[1], (words.counts_then(), format!("{ONE} {then}")));
+                let json = one_as_json(&one, None, words);
+                assert_eq!(json["counting"][0]["would_count"], more_time);
+            }
         }
     }
 
