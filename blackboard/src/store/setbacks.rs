@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, params};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
-use scb_protocol::log_leaf::{Entry, Leaf, LogName};
+use scb_protocol::log_leaf::{Ended, Entry, Leaf, LogName};
 use scb_protocol::statement::SubmissionId;
 
 use super::parts::Proposed;
 use super::proposals::signable_until;
 use super::refused::{self, Tried};
-use super::{Error, Place, Store, assignments, extensions};
+use super::{Error, Place, Store, assignments, commitment, extensions};
 
 /// The last thing that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) struct Setback {
     pub(crate) code: Option<String>,
     /// Who ended a proposal.
     pub(crate) by: Vec<StudentId>,
+    /// The entry with which all had signed what was given up.
+    pub(crate) signed: Option<u64>,
     /// Who had not signed a proposal when its time was over.
     pub(crate) missing: Vec<StudentId>,
     /// Nobody could sign it any more, as what is stored of it was altered.
@@ -35,6 +37,20 @@ pub(crate) struct Setback {
 }
 
 impl Setback {
+    /// As its entry alone says.
+    fn of(leaf: &Leaf) -> Self {
+        Self {
+            at: leaf.at,
+            kind: leaf.entry.name(),
+            code: None,
+            by: Vec::new(),
+            signed: None,
+            missing: Vec::new(),
+            altered: false,
+            tried: Vec::new(),
+        }
+    }
+
     /// What nobody can sign any more, before that is entered. Of what was altered nobody is told that he has not
     /// signed it: he was not let.
     pub(crate) fn over(proposed: &Proposed) -> Self {
@@ -47,6 +63,7 @@ impl Setback {
             kind: "lapsed",
             code: None,
             by: Vec::new(),
+            signed: None,
             missing,
             altered: proposed.altered,
             tried: proposed.tried.clone(),
@@ -95,12 +112,33 @@ struct Proposal {
     members: Vec<StudentId>,
     /// Those of them who have not signed it.
     missing: Vec<StudentId>,
+    /// The entry of the last signature.
+    signed: Option<u64>,
     waits_until: UnixTime,
 }
 
 impl Proposal {
-    fn is_signed_by(&mut self, members: &[StudentId]) {
+    fn is_signed_by(&mut self, members: &[StudentId], entry: u64) {
         self.missing.retain(|sid| !members.contains(sid));
+        if self.missing.is_empty() {
+            self.signed = self.signed.or(Some(entry));
+        }
+    }
+}
+
+/// The entry with which all had signed what was ended, if they had: of what was no proposal, the one that
+/// recorded it.
+fn signed(
+    connection: &Connection,
+    ended: &Ended,
+    proposal: Option<&Proposal>,
+) -> Result<Option<u64>, Error> {
+    match proposal {
+        Some(proposal) => Ok(proposal.signed),
+        None => {
+            let found = commitment::find(connection, ended.submission)?;
+            Ok(found.map(|(commitment, _)| commitment.index))
+        }
     }
 }
 
@@ -110,28 +148,24 @@ fn setbacks(
     log: &LogName,
     until: impl Fn(&Proposal) -> Result<UnixTime, Error>,
 ) -> Result<BTreeMap<StudentId, Setback>, Error> {
-    let sql = "SELECT leaf FROM log_entries \
+    let sql = "SELECT number, leaf FROM log_entries \
                WHERE log = (SELECT id FROM logs WHERE origin = ?) \
                AND kind IN ('refused', 'proposed', 'signed', 'declined', 'withdrawn', 'lapsed') \
                AND leaf IS NOT NULL ORDER BY number";
     let mut query = connection.prepare_cached(sql)?;
-    let rows = query.query_map(params![log.to_string()], |row| row.get::<_, Vec<u8>>(0))?;
+    let rows = query.query_map(params![log.to_string()], |row| {
+        let number: i64 = row.get("number")?;
+        Ok((number.unsigned_abs(), row.get::<_, Vec<u8>>("leaf")?))
+    })?;
     let mut found = BTreeMap::new();
     let mut proposed: HashMap<SubmissionId, Proposal> = HashMap::new();
-    for leaf in rows {
+    for row in rows {
+        let (number, leaf) = row?;
         // What was altered is told by `blackboard fsck`.
-        let Ok(leaf) = Leaf::parse(&leaf?) else {
+        let Ok(leaf) = Leaf::parse(&leaf) else {
             continue;
         };
-        let mut setback = Setback {
-            at: leaf.at,
-            kind: leaf.entry.name(),
-            code: None,
-            by: Vec::new(),
-            missing: Vec::new(),
-            altered: false,
-            tried: Vec::new(),
-        };
+        let mut setback = Setback::of(&leaf);
         let members = match &leaf.entry {
             Entry::Refused(refused) => {
                 setback.code = Some(refused.code.to_string());
@@ -141,6 +175,7 @@ fn setbacks(
                 // What was committed is given up by all its members.
                 setback.by.clone_from(&ended.members);
                 let proposal = proposed.get(&ended.submission);
+                setback.signed = signed(connection, ended, proposal)?;
                 proposal.map_or(&ended.members, |one| &one.members).clone()
             }
             Entry::Lapsed(lapsed) => match proposed.get(&lapsed.submission) {
@@ -156,10 +191,9 @@ fn setbacks(
                 None => Vec::new(),
             },
             Entry::Signed(signed) => {
-                let proposal = proposed.get_mut(&signed.submission);
-                proposal
-                    .into_iter()
-                    .for_each(|one| one.is_signed_by(&signed.members));
+                if let Some(proposal) = proposed.get_mut(&signed.submission) {
+                    proposal.is_signed_by(&signed.members, number);
+                }
                 continue;
             }
             Entry::Proposed(one) => {
@@ -169,6 +203,7 @@ fn setbacks(
                     statement: one.statement_sha256,
                     members: one.members.clone(),
                     missing,
+                    signed: None,
                     waits_until: one.waits_until,
                 };
                 proposed.insert(one.submission, proposal);

@@ -180,7 +180,7 @@ impl<'a> Overview<'a> {
             },
         };
         let setback = self.setbacks.get(&part.sid);
-        let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.at <= one.at));
+        let setback = setback.filter(|one| came.as_ref().is_none_or(|came| came.is_before(one)));
         // Whose files never came is told until he has handed in something newer.
         let is_told = |one: &Upload| {
             let is_newer = |came: &Came| came.at > one.committed_at;
@@ -401,6 +401,9 @@ pub(crate) struct Came {
     pub(crate) costs_percent: u8,
     #[serde(skip)]
     at: UnixTime,
+    /// Where that was entered in the log.
+    #[serde(skip)]
+    index: Option<u64>,
 }
 
 impl Came {
@@ -422,7 +425,15 @@ impl Came {
             late_seconds,
             costs_percent,
             at: version.committed_at,
+            index: version.committed_index,
         }
+    }
+
+    /// Whether this came to nothing afterwards, and is not what had been signed before this version and was given
+    /// up for it.
+    fn is_before(&self, setback: &Setback) -> bool {
+        let is_older = |signed: u64| self.index.is_some_and(|own| signed < own);
+        self.at <= setback.at && !setback.signed.is_some_and(is_older)
     }
 
     fn is_late(&self) -> bool {

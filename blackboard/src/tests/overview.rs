@@ -9,6 +9,8 @@ use serde_json::json;
 use super::campus::Campus;
 use super::group::Group;
 use super::proposals::{A, B, C, Machine};
+use super::uploads::{again, interrupted};
+use super::withdrawals::give_up;
 use crate::arguments::courses::Which;
 use crate::courses::Desk;
 use crate::store::{Register, Store};
@@ -95,6 +97,31 @@ async fn what_was_signed_and_is_not_here_is_told_from_nothing_at_all() {
     assert_eq!(states(&desk_now), [State::Uploading, State::NothingYet]);
     let window = desk(&campus, 10 * 24 * 3600);
     assert_eq!(states(&window), [State::NeverCame, State::NothingYet]);
+}
+
+#[tokio::test]
+async fn what_was_given_up_for_the_version_that_counts_is_not_told_beside_it() {
+    let campus = Campus::open().await;
+    let setbacks = || -> Vec<_> {
+        let lines = lines(&desk(&campus, 0));
+        let kind = |line: &Line| line.setback.as_ref().map(|failed| failed.kind);
+        lines.iter().map(kind).collect()
+    };
+    // A file of it has changed: the next version is handed in, and then this one is given up.
+    let old = interrupted(&campus).await;
+    let mut new = campus.three();
+    new.report.push(b'!');
+    new.hand_in().await.unwrap();
+    give_up(&mut again(&old), old.submission).await.unwrap();
+    assert_eq!(setbacks(), [None; 3]);
+    assert_eq!(numbers(&lines(&desk(&campus, 0))), [1; 3]);
+    // What was signed after it, and given up, is told.
+    let mut newer = campus.three();
+    newer.report.extend(b"!!");
+    drop(newer.commit().await.unwrap());
+    let id = newer.submission;
+    give_up(&mut again(&newer), id).await.unwrap();
+    assert_eq!(setbacks(), [Some("withdrawn"); 3]);
 }
 
 #[tokio::test]
