@@ -118,7 +118,10 @@ def standing(rules, own, at):
     if last is not None and at > last:
         return "was too late: closed since " + receipts.utc(last).strftime("%Y-%m-%dT%H:%M:%SZ")
     late = at - due
-    return "was late by %d s, which costs %d %% of the full mark" % (late, costs(rules["late"], late))
+    percent = costs(rules["late"], late)
+    if percent == 0:
+        return "was late by %d s, and is marked as late" % late
+    return "was late by %d s, which costs %d %% of the full mark" % (late, percent)
 
 
 def costs(rule, late):

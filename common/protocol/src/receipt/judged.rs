@@ -276,6 +276,7 @@ pub(super) fn stands(standing: Standing) -> String {
     match standing {
         Standing::OnTime => "was on time".to_owned(),
         Standing::WithinGrace => "was within the time of grace".to_owned(),
+        Standing::Late { by, costs: 0 } => format!("was late by {by} s, and is marked as late"),
         Standing::Late { by, costs } => {
             format!("was late by {by} s, which costs {costs} % of the full mark")
         }

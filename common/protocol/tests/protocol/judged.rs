@@ -205,7 +205,7 @@ fn lateness_follows_from_the_rules_in_it() {
         (
             HOUR,
             "mark",
-            "1155000001 was late by 3600 s, which costs 0 % of the full mark",
+            "1155000001 was late by 3600 s, and is marked as late",
         ),
     ] {
         assert_eq!(late(after, rule), stands, "{after} {rule}");
