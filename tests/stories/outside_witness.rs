@@ -214,6 +214,10 @@ fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back()
     let words = "CUHK has cosigned it; library.example/witness has not yet";
     assert!(told.contains(words), "{told}");
     assert!(of.is_pending(1));
+    let history = || of.campus.student(&["history"]).succeeded().stdout;
+    let told = history();
+    let words = "pending: CUHK has cosigned it, library.example/witness has not yet";
+    assert!(told.contains(words), "{told}");
     let verified = of.verify(1, &of.key).succeeded().stdout;
     let words = "PENDING: CUHK has seen it in the log, library.example/witness not yet";
     assert!(verified.contains(words), "{verified}");
@@ -225,6 +229,18 @@ fn a_receipt_is_pending_while_the_witness_is_away_and_complete_when_it_is_back()
     of.hand_in();
     // It has lost what it knew: it cosigns the log from the start.
     of.exchange(&[]);
+    // Where the proof comes in the very call, it does not say that it is still to come.
+    let began = Instant::now();
+    while of.is_pending(1) {
+        let told = of.campus.student(&["history"]).succeeded().stdout;
+        let pending = usize::from(of.is_pending(1)) + usize::from(of.is_pending(2));
+        assert_eq!(
+            told.matches("receipt   pending: ").count(),
+            pending,
+            "{told}"
+        );
+        assert!(began.elapsed() < LONG, "{}", of.campus.blackboard.log());
+    }
     of.until_complete(1);
     of.until_complete(2);
     of.until_logged("answers again");

@@ -209,8 +209,12 @@ fn what_was_entered_while_cuhk_was_away_is_witnessed_when_it_is_back() {
     let report = version(campus.outside());
     let submit = ["submit", "--ids", SAMPLE, &report];
     let told = campus.student(&submit).succeeded().stdout;
-    let pending = "pending  accepted and signed by Blackboard; its witness has not cosigned it yet";
+    let pending =
+        "pending  accepted and signed by Blackboard; CUHK's cosignature has not come yet. Nothing";
     assert!(told.contains(pending), "{told}");
+    let history = || campus.student(&["history", "--ids", SAMPLE]).succeeded();
+    let pending = "receipt   pending: CUHK's cosignature has not come yet";
+    assert!(history().stdout.contains(pending), "{}", history().stdout);
     let told = campus.student(&[&submit[..], &["--json"]].concat());
     assert_eq!(told.succeeded().json()["pending"], true);
     assert_eq!(seen(&campus), before);

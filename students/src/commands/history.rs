@@ -13,9 +13,11 @@ use scb_protocol::{counted, from_seconds, grouped};
 use serde_json::{Value, json};
 
 use super::cosign::{ProposalWords, add_not_shown_to};
+use super::verify::names;
 use super::{Prepared, quiet, say_json};
 use crate::Error;
 use crate::cli::{Common, Own};
+use crate::engine::Missing;
 use crate::show::Show;
 use crate::words::padded;
 
@@ -30,8 +32,12 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
             let told = engine.history(group, only.clone(), observer)?;
             Ok((told, waiting::ask(engine, group, &only, observer)?))
         })?;
+    // By what has come in these very sessions, too.
+    let missing = prepared.engine.missing(&told.versions)?;
+    let versions = told.versions.iter();
+    let mut versions = versions.map(|version| (version, missing.get(&version.number)));
     if common.json {
-        let versions: Vec<Value> = told.versions.iter().map(as_json).collect();
+        let versions: Vec<Value> = versions.map(as_json).collect();
         let unfinished = unfinished::all_as_json(&told);
         let (open, ended) = waiting::all_as_json(&waiting);
         let mut json = json!({
@@ -53,7 +59,6 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     if is_nothing && told.acknowledged.is_empty() && waiting.is_empty() {
         return Ok(say(words.nothing())?);
     }
-    let mut versions = told.versions.iter();
     versions.try_for_each(|version| say_version(version, words))?;
     let mut lost = told.lost.iter();
     lost.try_for_each(|one| lost::say_one(one, words))?;
@@ -71,7 +76,10 @@ pub(super) fn run(common: &Common, arguments: &Own, term: Term) -> Result<(), Er
     waiting.try_for_each(|one| waiting::say_one(one, words))
 }
 
-fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
+/// A version, and what is missing of its receipt.
+type Told<'a> = (&'a ListedVersion, Option<&'a Missing>);
+
+fn say_version((version, missing): Told<'_>, words: Words) -> Result<(), Error> {
     let members: Vec<_> = version.members.iter().map(ToString::to_string).collect();
     say(&format!(
         "{}  {}  {}/{}  {}",
@@ -96,7 +104,7 @@ fn say_version(version: &ListedVersion, words: Words) -> Result<(), Error> {
     for out in &version.detached {
         say(&format!("  {:<9} {}", out.sid, words.detached(out)))?;
     }
-    let receipt = words.line(words.receipt(), words.proved(version.proved));
+    let receipt = words.line(words.receipt(), &words.missing(missing));
     Ok(say(&receipt)?)
 }
 
@@ -113,7 +121,7 @@ fn say_files(files: &[ListedFile], (count, size): (u32, u64), words: Words) -> R
     Ok(())
 }
 
-fn as_json(version: &ListedVersion) -> Value {
+fn as_json((version, missing): Told<'_>) -> Value {
     let standing = |own: &OwnStanding| {
         json!({
             "sid": own.sid,
@@ -137,7 +145,11 @@ fn as_json(version: &ListedVersion) -> Value {
         "standings": version.standings.iter().map(standing).collect::<Vec<_>>(),
         "unjudged": version.unjudged,
         "detached": version.detached.iter().map(detached_as_json).collect::<Vec<_>>(),
-        "receipt_pending": !version.proved,
+        "receipt_pending": missing.is_some(),
+        "awaited": match missing {
+            Some(Missing::Others(others)) => Some(names(others)),
+            _ => None,
+        },
         "signatures": version.signatures.iter().map(signature_as_json).collect::<Vec<_>>(),
     })
 }
@@ -212,14 +224,29 @@ impl Words {
         }
     }
 
-    fn proved(self, proved: bool) -> &'static str {
-        match proved {
-            true => self.0.pick("complete", "完整"),
-            false => self.0.pick(
-                "pending: its witnesses have not signed yet",
-                "待完成：見證者尚未簽署",
+    /// How the receipt stands.
+    fn missing(self, missing: Option<&Missing>) -> String {
+        let told = match missing {
+            None => self.0.pick("complete", "完整"),
+            Some(Missing::Receipt) => self.0.pick(
+                "pending, and not kept here: `student receipts --fetch` shows who is awaited",
+                "待完成，此處沒有收據：`student receipts --fetch` 會顯示尚欠哪位見證者",
             ),
-        }
+            Some(Missing::Cuhk) => self.0.pick(
+                "pending: CUHK's cosignature has not come yet",
+                "待完成：中大的加簽尚未送達",
+            ),
+            Some(Missing::Others(others)) => {
+                let others = names(others).join(", ");
+                return match self.0 {
+                    Language::English => {
+                        format!("pending: CUHK has cosigned it, {others} has not yet")
+                    }
+                    Language::Chinese => format!("待完成：中大已加簽，{others} 尚未加簽"),
+                };
+            }
+        };
+        told.to_owned()
     }
 
     fn detached(self, out: &ListedDetached) -> String {
@@ -254,6 +281,22 @@ impl Words {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_awaited_is_named_and_nobody_who_has_signed_is_said_not_to_have() {
+        let others = Missing::Others(vec!["library.example/witness".parse().unwrap()]);
+        let told = [Language::English, Language::Chinese]
+            .map(|language| Words(language).missing(Some(&others)));
+        let expected = [
+            "pending: CUHK has cosigned it, library.example/witness has not yet",
+            "待完成：中大已加簽，library.example/witness 尚未加簽",
+        ];
+        assert_eq!(told, expected);
+        let words = Words(Language::English);
+        assert_eq!(words.missing(None), "complete");
+        let cuhk = words.missing(Some(&Missing::Cuhk));
+        assert_eq!(cuhk, "pending: CUHK's cosignature has not come yet");
+    }
 
     #[test]
     fn what_came_within_the_grace_is_told_in_the_words_of_a_hand_in() {

@@ -250,7 +250,7 @@ impl Kept {
 fn pending(is_pending: bool, awaited: Option<&[KeyName]>) -> String {
     match (is_pending, awaited) {
         (false, _) => String::new(),
-        (true, None) => "  pending: its witnesses have not signed yet".to_owned(),
+        (true, None) => "  pending: CUHK's cosignature has not come yet".to_owned(),
         (true, Some(missing)) => {
             let missing = names(missing).join(", ");
             format!("  pending: CUHK has cosigned it, {missing} has not yet")

@@ -61,7 +61,7 @@ pub(super) fn of(
 }
 
 impl Lost {
-    fn of(receipt: &VerifiedReceipt, path: PathBuf) -> Self {
+    pub(super) fn of(receipt: &VerifiedReceipt, path: PathBuf) -> Self {
         let statement = receipt.statement();
         let members = statement.members.iter();
         Self {
@@ -76,7 +76,7 @@ impl Lost {
     }
 
     /// After a loss a number may be given again.
-    fn is(&self, version: &ListedVersion) -> bool {
+    pub(super) fn is(&self, version: &ListedVersion) -> bool {
         self.number == version.number
             && self.accepted_at.as_secs() == version.accepted_at
             && self.members == version.members

@@ -68,14 +68,13 @@ impl Words {
         self.result(self.pick("counts", "計算"), &told)
     }
 
-    /// Of a receipt that no witness has cosigned yet: what that means, and what comes next.
+    /// Of a receipt without CUHK's cosignature: what that means, and what comes next.
     pub(crate) fn pending(self) -> String {
         let told = self.pick(
-            "accepted and signed by Blackboard; its witness has not cosigned it yet, or not every one of \
-             several. Nothing is left to do: the next `student` command that asks Blackboard completes it, such as \
-             `student receipts`",
-            "Blackboard 已接受並簽署；見證者尚未（或尚未全部）加簽。毋須再做什麼：下一個連接 Blackboard 的 `student` \
-             指令（例如 `student receipts`）會自動補全收據",
+            "accepted and signed by Blackboard; CUHK's cosignature has not come yet. Nothing is left to do: \
+             the next `student` command that asks Blackboard completes it, such as `student receipts`",
+            "Blackboard 已接受並簽署；中大的加簽尚未送達。毋須再做什麼：下一個連接 Blackboard 的 `student` 指令\
+             （例如 `student receipts`）會自動補全收據",
         );
         self.result(self.pick("pending", "待完成"), told)
     }
