@@ -104,15 +104,18 @@ impl Words {
         self.result(self.pick("lateness", "遲交"), &told)
     }
 
-    /// Before it is sent.
+    /// Before it is sent. Blackboard takes it for a repetition of the version that counts alone, not of any that came
+    /// before that.
     pub(crate) fn will_be_late(self, each: &[MemberStanding]) -> String {
         let told = self.standings(each);
         match self.0 {
             Language::English => format!(
-                "this is LATE by Blackboard's clock: {told}; if the very same is handed in already, that keeps its time"
+                "this is LATE by Blackboard's clock: {told}; it keeps an earlier time only if it is the very same, \
+                 files and members, as the version that counts for all of them now"
             ),
             Language::Chinese => format!(
-                "按 Blackboard 的時鐘，此為遲交：{told}；若完全相同的檔案早已提交，則以當時為準"
+                "按 Blackboard 的時鐘，此為遲交：{told}；只有與現時對全體組員計算在內的版本完全相同（檔案及組員），\
+                 才以該版本的時間為準"
             ),
         }
     }
@@ -160,13 +163,30 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_time_is_promised_for_what_counts_alone() {
+        for (language, only) in [
+            (
+                Language::English,
+                "only if it is the very same, files and members, as the version that counts for all of them now",
+            ),
+            (
+                Language::Chinese,
+                "只有與現時對全體組員計算在內的版本完全相同（檔案及組員），才以該版本的時間為準",
+            ),
+        ] {
+            let told = Words::of(language).will_be_late(&each(&[LATE]));
+            assert!(told.ends_with(only), "{told}");
+        }
+    }
+
+    #[test]
     fn what_holds_for_all_is_told_once_and_else_of_whom() {
         let words = Words::of(Language::English);
         let told = words.recorded(&each(&[LATE, LATE]), from_seconds(1_795_262_401));
         assert!(told.starts_with("lateness late by 1 s, which costs 50 %; "));
         let told = words.will_be_late(&each(&[LATE, Standing::OnTime]));
         assert!(
-            told.contains("A late by 1 s, which costs 50 %; B on time; if the very same"),
+            told.contains("A late by 1 s, which costs 50 %; B on time; it keeps"),
             "{told}"
         );
     }
