@@ -393,6 +393,20 @@ mod tests {
     }
 
     #[test]
+    fn who_graded_is_refused_as_that_and_not_as_a_title() {
+        let import = "blackboard grades import c.csv --course C --assignment lab-1 --grader";
+        for name in ["a\tb", "a\nb", ""] {
+            let words = import.split(' ').chain([name]);
+            let refused = Arguments::try_parse_from(words).unwrap_err().to_string();
+            assert!(
+                refused.contains("who graded is 1 to 200 bytes"),
+                "{refused}"
+            );
+            assert!(!refused.contains("title"), "{refused}");
+        }
+    }
+
+    #[test]
     fn refuses_room_for_nobody() {
         for most in ["0", "1000001", "-1", "many"] {
             let line = format!("blackboard serve --max-connections={most}");

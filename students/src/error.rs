@@ -315,7 +315,7 @@ pub enum Error {
     },
     /// More files than can be handed in.
     #[error(
-        "these are more than {MAX_FILES} files; {} is one too many",
+        "these are more than {MAX_FILES} files (counted as far as {})",
         printable(&path.to_string_lossy())
     )]
     ReportTooMany {

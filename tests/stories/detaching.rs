@@ -55,6 +55,12 @@ fn a_student_is_taken_out_of_a_group_only_if_that_is_said_and_all_of_them_see_it
     assert_eq!(told["left"], json!(["1155000002", "1155000003"]));
     assert_eq!(told["counting"], json!([{"sid": ONE, "number": null}]));
     detach(&campus, &["--json"]).refused(2, "not_confirmed");
+    let told = detach(&campus, &["--dry-run"]).succeeded().stdout;
+    assert!(
+        told.contains("would count for 1155000001 no more; it would"),
+        "{told}"
+    );
+    assert!(!told.contains(" counts"), "{told}");
     let all = format!("submissions detach S-000001 --student {SAMPLE} --reason all --yes --json");
     teacher(&campus, &all).refused(3, "nobody_left");
     let stranger = "submissions detach 1 --student 1155000009 --reason who --yes --json";
@@ -65,7 +71,8 @@ fn a_student_is_taken_out_of_a_group_only_if_that_is_said_and_all_of_them_see_it
 
     // Somebody at a terminal is asked.
     for (answer, counted) in [("no", true), ("yes", false)] {
-        asked(&campus, &DETACH, "counts for 1155000001 no more", answer);
+        let would = "would count for 1155000001 no more";
+        asked(&campus, &DETACH, would, answer);
         assert_eq!(counts(&campus, ONE), [counted], "{answer}");
     }
     let again = detach(&campus, &["--yes"]).succeeded().stdout;

@@ -372,7 +372,7 @@ fn a_grade_that_was_released_stays_until_the_next_is_and_is_told_from_then_on() 
     assert!(shown.contains("9 of 10"), "{shown}");
     assert!(!shown.contains("No grade"), "{shown}");
     let listed = teacher.grades("list", &[]).succeeded().stdout;
-    assert!(listed.contains("no: 9 of 10"), "{listed}");
+    assert!(listed.contains("no, still 9 of 10"), "{listed}");
 
     release();
     give("4");

@@ -68,7 +68,8 @@ Examples:
   blackboard grades list --course CSCI3150 --assignment lab-1 --history
   blackboard grades list --course CSCI3150 --assignment lab-1 --json
 
-`no: 9 of 10` says that this grade is not released yet, and what the student sees until it is.";
+`no, still 9 of 10` says that this grade is not released yet, and what the student sees until
+it is.";
 
 /// `blackboard grades`.
 #[derive(Debug, Clone, Subcommand)]
@@ -109,7 +110,7 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) of: Of,
     /// Who graded
-    #[arg(long, value_name = "NAME", env = "USER")]
+    #[arg(long, value_name = "NAME", env = "USER", value_parser = grader)]
     pub(crate) grader: Title,
     /// The points of a work without fault, where the file does not say
     #[arg(long, value_name = "POINTS")]
@@ -161,6 +162,13 @@ pub(crate) struct Export {
     /// File to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Who graded. It has the form of a title, and whoever gave a name is not told of a title.
+fn grader(name: &str) -> Result<Title, &'static str> {
+    let form =
+        "who graded is 1 to 200 bytes, without line breaks, tabs or other control characters";
+    name.parse::<Title>().map_err(|_| form)
 }
 
 /// Platforms with a gradebook of their own form.

@@ -65,7 +65,7 @@ impl Shown {
             (Some(released), _) => local_time(released.at),
             (None, Some(before)) => {
                 let grade = &before.grade;
-                format!("no: {} of {}", grade.points, grade.maximum)
+                format!("no, still {} of {}", grade.points, grade.maximum)
             }
             (None, None) => "no".to_owned(),
         }

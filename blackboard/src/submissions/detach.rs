@@ -33,7 +33,8 @@ pub(super) fn run(desk: &Desk, command: &Detach) -> anyhow::Result<()> {
     let is_new = !outcome.changed.is_empty();
     let after = After::of(desk, &place(desk, statement), &wanted, &outcome)?;
     if is_new && !command.dry_run {
-        consent::agreed(told(number, (statement, command), &outcome), command.yes)?;
+        let would_be = told(number, (statement, command), &outcome, false);
+        consent::agreed(would_be, command.yes)?;
         outcome = desk.store.detach(wanted, desk.now)?;
         check_left(number, &outcome)?;
     }
@@ -95,11 +96,12 @@ fn check_left(number: SubmissionNumber, outcome: &Outcome) -> Result<(), Failure
     }
 }
 
-/// What it is, in a sentence.
+/// What it is, in a sentence; what it would be, before it is done.
 fn told(
     number: SubmissionNumber,
     (statement, command): (&Statement, &Detach),
     outcome: &Outcome,
+    is_done: bool,
 ) -> String {
     let (course, assignment) = (&statement.course, &statement.assignment);
     let (changed, left) = (joined(&outcome.changed), joined(&outcome.left));
@@ -107,10 +109,17 @@ fn told(
         true => "again",
         false => "no more",
     };
-    format!(
-        "{number} of {course}/{assignment} counts for {changed} {word}; it counts for {left} then, and \
-         all its members see this, and the reason"
-    )
+    let place = format!("{number} of {course}/{assignment}");
+    match is_done {
+        true => format!(
+            "{place} counts for {changed} {word}; it counts for {left} now, and all its members see \
+             this, and the reason"
+        ),
+        false => format!(
+            "{place} would count for {changed} {word}; it would count for {left} then, and all its \
+             members would see this, and the reason"
+        ),
+    }
 }
 
 /// How those for whom something is changed stand then.
@@ -195,14 +204,24 @@ impl Shown<'_> {
                 "{number} was so already; nothing was changed"
             ))?);
         }
-        say(&told(number, (self.statement, self.command), outcome))?;
+        let is_done = !self.command.dry_run;
+        say(&told(
+            number,
+            (self.statement, self.command),
+            outcome,
+            is_done,
+        ))?;
+        let counts = match is_done {
+            true => "counts now",
+            false => "would count then",
+        };
         for part in &self.after.parts {
             let sid = &part.sid;
             say(&match &part.counting {
-                None => format!("  {sid}  has nothing that counts then"),
+                None => format!("  {sid}  nothing {counts}"),
                 Some(version) => {
                     let (number, at) = (version.summary.number, local_time(version.committed_at));
-                    format!("  {sid}  {number} counts then, committed {at}")
+                    format!("  {sid}  {number} {counts}, committed {at}")
                 }
             })?;
         }

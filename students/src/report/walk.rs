@@ -269,6 +269,13 @@ mod tests {
         let dir = tree(&many);
         let error = find(&[dir.path().join("work")]).unwrap_err();
         assert!(matches!(error, Error::ReportTooMany { .. }), "{error}");
+        let told = error.to_string();
+        assert!(
+            told.contains("more than 100 files (counted as far as "),
+            "{told}"
+        );
+        // The last of them in their order, which is no worse than the others.
+        assert!(told.ends_with("work/f99)"), "{told}");
         fs::remove_file(dir.path().join("work/f7")).unwrap();
         assert_eq!(names(&[dir.path().join("work")]).len(), 100);
         for name in ["a\nb", "\u{3164}", "src/\u{a0}"] {

@@ -133,7 +133,7 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
                 .to_owned(),
         ),
         Error::ReportTooMany { path } => (
-            format!("檔案超過 {MAX_FILES} 個；{} 已屬多出", shown(path)),
+            format!("檔案超過 {MAX_FILES} 個（數至 {}）", shown(path)),
             "打包成一個 ZIP 檔案再提交".to_owned(),
         ),
         Error::ReportTwice { path } => (

@@ -44,7 +44,7 @@ impl FromStr for Title {
         let plain = !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
         plain.then(|| Self(text.to_owned())).ok_or(Error::Form {
             what: "the title",
-            reason: "1 to 200 bytes on one line",
+            reason: "1 to 200 bytes on one line, without tabs",
         })
     }
 }
