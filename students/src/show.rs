@@ -130,7 +130,7 @@ impl Show {
         }
     }
 
-    /// Another connection will go through the steps that were shown: they are not shown again.
+    /// Other connections will go through the steps that were shown: they are not shown again.
     pub(crate) fn goes_again(&mut self) {
         self.again = true;
     }

@@ -266,6 +266,9 @@ async fn a_file_that_changes_while_it_is_sent_is_named_and_the_next_run_hands_it
             .contains("is given up: this version takes its place"),
         "{ran:#?}"
     );
+    // It takes connections of its own, whose steps are not told again.
+    let sessions = ran.stdout.matches("session key confirmed").count();
+    assert_eq!(sessions, 1, "{ran:#?}");
     assert_eq!(
         scene.unfinished(),
         Vec::<Value>::new(),

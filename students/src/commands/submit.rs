@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
 use scb_cli::{Term, printable, rfc3339, say, write_atomic};
-use scb_protocol::StepEvent;
 use scb_protocol::rules::MemberStanding;
+use scb_protocol::{Fact, StepEvent};
 use scb_transport::{Clock, SystemClock};
 use serde_json::json;
 
@@ -192,11 +192,18 @@ fn job(
     })
 }
 
-/// Shows each event, and records it where somebody wants a trace.
+/// Shows each event, and records it where somebody wants a trace. What is done once the receipt is here, such as giving
+/// up what this version replaces, goes over connections whose steps are those that were shown.
 fn watch<'a>(show: &'a mut Show, recorder: Option<&'a Recorder>) -> impl FnMut(&Event) + 'a {
     move |event| {
         show.event(event);
-        if let (Some(recorder), Some(event)) = (recorder, event.step_event()) {
+        let Some(event) = event.step_event() else {
+            return;
+        };
+        if matches!(event.fact, Fact::ReceiptKept { .. }) {
+            show.goes_again();
+        }
+        if let Some(recorder) = recorder {
             recorder.event(event);
         }
     }
