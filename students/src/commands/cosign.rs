@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::UnixTime;
 use scb_certs::{Fingerprint, StudentId};
 use scb_cli::{Term, note, say};
+use scb_protocol::announcement::SignedAnnouncement;
 use scb_protocol::client::ToldProposal;
 use scb_protocol::message::proposal::{ProposalStanding, ProposalState, Reason, Said};
 use scb_protocol::rules::MemberStanding;
@@ -91,6 +92,20 @@ impl Waiting {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// The same as another student here is told it. The extensions of who asked before are not told to him, and hold all
+    /// the same.
+    fn is_told_again(&mut self, told: ToldProposal) {
+        let before = std::mem::replace(&mut self.told, told);
+        let now = &mut self.told;
+        let mut extensions = before.listed.extensions;
+        extensions.retain(|own| now.listed.extensions.iter().all(|one| one.sid != own.sid));
+        now.listed.extensions.extend(extensions);
+        let mut announced = before.announced;
+        let entry = |one: &SignedAnnouncement| one.announcement.entry().1;
+        announced.retain(|own| now.announced.iter().all(|one| entry(one) != entry(own)));
+        now.announced.extend(announced);
     }
 
     /// How each member stands with what is complete at this moment; nobody where nothing is due.
@@ -242,7 +257,7 @@ impl<'a> Desk<'a> {
                 match listed.iter_mut().find(|one| one.submission() == id) {
                     Some(one) => {
                         one.here.push(sid.clone());
-                        one.told = told;
+                        one.is_told_again(told);
                         one.refused.extend(refused);
                     }
                     None => listed.push(Waiting {

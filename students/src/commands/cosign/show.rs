@@ -377,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn what_another_student_here_is_told_takes_away_nobodys_extension() {
+        let mut one = closed(true);
+        let mut others = one.told.clone();
+        others.listed.extensions.clear();
+        one.is_told_again(others);
+        assert_eq!(each(&one)[0].standing.as_str(), "on_time");
+        let [mut later, now] = [one.told.clone(), one.told.clone()];
+        later.listed.extensions[0].due = from_seconds(one.time.as_secs() + 60);
+        one.is_told_again(later.clone());
+        assert_eq!(one.told, later, "what is told now holds, once");
+        one.is_told_again(now.clone());
+        assert_eq!(one.told, now);
+    }
+
+    #[test]
     fn what_is_closed_for_a_student_is_not_told_to_count_for_him() {
         for (language, in_time, too_late) in [
             (
