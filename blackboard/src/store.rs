@@ -21,6 +21,7 @@ mod known_log;
 mod listing;
 pub(crate) mod log;
 mod mark;
+mod missing;
 pub(crate) mod parts;
 mod proof;
 mod proposals;
@@ -68,11 +69,9 @@ pub(crate) use inspector::{
 };
 pub(crate) use known_log::FormerLog;
 pub(crate) use listing::ListedFor;
-#[cfg(test)]
-pub(crate) use proposals::MAX_WAITING;
-#[cfg(test)]
-pub(crate) use proposals::MOST_IN_A_DAY;
 pub(crate) use proposals::{End, Proposal, Signing, Told, Window};
+#[cfg(test)]
+pub(crate) use proposals::{MAX_WAITING, MOST_IN_A_DAY};
 pub(crate) use record::{Draft, Record, Summary};
 #[cfg(test)]
 pub(crate) use refused::MOST_OF_ONE;

@@ -44,7 +44,10 @@ pub(crate) fn run(home: &Path, command: &Submissions) -> anyhow::Result<()> {
                 true => verified(&here.store, &here.roots()?)?,
                 false => here.store.summaries()?,
             };
-            print(wanted.only(found)?, *verify, output.json)
+            let mut found = wanted.only(found)?;
+            let missing = wanted.missing()?.into_iter();
+            found.extend(missing.map(|number| (number, Err(Error::RecordMissing { number }))));
+            print(found, *verify, output.json)
         }
         Submissions::Show { number, output } => {
             let here = here()?;
@@ -98,7 +101,7 @@ fn verified(store: &Store, roots: &[Fingerprint]) -> Result<Vec<Listed>, Error> 
     Ok(numbers.map(|number| (number, summary(number))).collect())
 }
 
-/// Prints what is as it was stored; what was altered is named and left out.
+/// Prints what is as it was stored; what was altered or is gone is named and left out.
 fn print(found: Vec<Listed>, verified: bool, json: bool) -> anyhow::Result<()> {
     let mut whole = Vec::new();
     let mut left_out = LeftOut::default();
@@ -108,7 +111,9 @@ fn print(found: Vec<Listed>, verified: bool, json: bool) -> anyhow::Result<()> {
             Err(error) => left_out.add(number, failure(error.into())),
         }
     }
-    table_or_json(&whole, verified, json)?;
+    if json || !whole.is_empty() || left_out.first.is_none() {
+        table_or_json(&whole, verified, json)?;
+    }
     left_out.into_result("listed")
 }
 

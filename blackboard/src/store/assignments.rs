@@ -94,7 +94,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// The assignment's log.
-    pub(super) fn log(&self) -> Result<LogName, Error> {
+    pub(crate) fn log(&self) -> Result<LogName, Error> {
         LogName::new(&self.domain, &self.course, &self.assignment).map_err(Error::Leaf)
     }
 }

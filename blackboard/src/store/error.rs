@@ -137,6 +137,12 @@ pub(crate) enum Error {
         /// The record's number.
         number: SubmissionNumber,
     },
+    /// The log has accepted a submission of which there is no record.
+    #[error("the log has accepted {number}, and its record is not here")]
+    RecordMissing {
+        /// The record's number.
+        number: SubmissionNumber,
+    },
     /// A record is under another root than this home's.
     #[error(
         "the record of {number} is under the root {found}, and not under {} of this home",
@@ -362,6 +368,7 @@ impl Error {
         match self {
             Self::Storage(error) => error.code(),
             Self::Altered { .. } | Self::ProposalAltered { .. } => "altered",
+            Self::RecordMissing { .. } => "record_missing",
             Self::LogBehind { .. } | Self::LogUnknown { .. } => "log_behind",
             Self::LogContradicted { .. } => "log_contradicted",
             Self::LogFiles { source, .. } | Self::Log(source) => code_of_log(source),

@@ -40,7 +40,7 @@ enum NotExported {
     Target(#[from] TargetError),
 }
 
-/// Writes everything. What is not what was stored, or has a name that the target does not
+/// Writes everything. What is not what was stored or is gone, or has a name that the target does not
 /// take, is reported and left out, and the rest goes on; a target that takes nothing ends it.
 pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result<()> {
     let created = fs::create_dir_all(dir).map_err(TargetError::at(dir));
@@ -67,6 +67,9 @@ pub(super) fn run(source: &Source<'_>, dir: &Path, json: bool) -> anyhow::Result
                 }
             }
         }
+    }
+    for number in source.wanted.missing()? {
+        left_out.add(number, failure(Error::RecordMissing { number }.into()));
     }
     if json {
         print_json(&Value::Array(exported))?;

@@ -1,7 +1,9 @@
 //! Of which course or assignment submissions are wanted: a teacher of one gets nobody else's. Of a record that was
 //! altered, and of which no row says whose it is, every teacher gets the number.
 
-use scb_protocol::statement::{Statement, SubmissionNumber};
+use std::collections::BTreeSet;
+
+use scb_protocol::statement::{Label, Statement, SubmissionNumber};
 
 use crate::arguments::OfAny;
 use crate::store::{Error, Listed, Store};
@@ -24,10 +26,23 @@ impl<'a> Wanted<'a> {
     }
 
     pub(super) fn has(&self, statement: &Statement) -> bool {
-        let course = self.of.course.as_ref();
-        let assignment = self.of.assignment.as_ref();
-        course.is_none_or(|one| *one == statement.course)
-            && assignment.is_none_or(|one| *one == statement.assignment)
+        self.is_of(&statement.course, &statement.assignment)
+    }
+
+    fn is_of(&self, course: &Label, assignment: &Label) -> bool {
+        let (wanted, only) = (self.of.course.as_ref(), self.of.assignment.as_ref());
+        wanted.is_none_or(|one| one == course) && only.is_none_or(|one| one == assignment)
+    }
+
+    /// What the logs of those have accepted and of which there is no record.
+    pub(super) fn missing(&self) -> Result<BTreeSet<SubmissionNumber>, Error> {
+        let mut missing = BTreeSet::new();
+        for log in self.store.log_names()? {
+            if self.is_of(log.course(), log.assignment()) {
+                missing.append(&mut self.store.missing_records(&log)?);
+            }
+        }
+        Ok(missing)
     }
 
     /// Whether it may be of those, where it was altered: other rows say whose it is, or there are none, and it may be

@@ -5,7 +5,7 @@ mod csv;
 mod json;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustls_pki_types::UnixTime;
 use scb_certs::StudentId;
@@ -53,7 +53,7 @@ impl Form {
     }
 }
 
-/// Shows it. Versions that are not what was stored do not count, and are named at the end.
+/// Shows it. Versions that are not what was stored, or are gone, do not count, and are named at the end.
 pub(super) fn run(desk: &Desk, which: &Which, form: Form) -> anyhow::Result<()> {
     let mut overview = Overview::open(desk, which)?;
     match form {
@@ -61,19 +61,7 @@ pub(super) fn run(desk: &Desk, which: &Which, form: Form) -> anyhow::Result<()> 
         Form::Csv => csv::print(&mut overview)?,
         Form::Json => json::print(&mut overview)?,
     }
-    let mut left_out = LeftOut::default();
-    for number in overview.altered {
-        left_out.add(number, failure(Error::Altered { number }.into()));
-    }
-    let left_out = left_out.into_result("counted");
-    match unreadable(overview.unreadable) {
-        Some(unreadable) => Err(Failure {
-            others: left_out.err().map(failure).into_iter().collect(),
-            ..unreadable
-        }
-        .into()),
-        None => left_out,
-    }
+    overview.into_result()
 }
 
 /// Of whom nobody can say who he is nothing is shown: there is somebody.
@@ -107,6 +95,8 @@ pub(crate) struct Overview<'a> {
     left: Vec<(StudentId, Option<bool>)>,
     totals: Totals,
     pub(crate) altered: Vec<SubmissionNumber>,
+    /// What the log has accepted and of which there is no record.
+    missing: BTreeSet<SubmissionNumber>,
     /// How many students' IDs cannot be read.
     pub(crate) unreadable: u64,
 }
@@ -127,6 +117,7 @@ impl<'a> Overview<'a> {
         others.for_each(|sid| everybody.add(sid.clone()));
         Ok(Self {
             book: store.rulebook(&place)?,
+            missing: store.missing_records(&place.log()?)?,
             uploads,
             proposed,
             setbacks,
@@ -140,6 +131,26 @@ impl<'a> Overview<'a> {
             altered: Vec::new(),
             unreadable: everybody.unreadable.len() as u64,
         })
+    }
+
+    /// Fails, once all was shown, if there is anything that was not counted.
+    pub(crate) fn into_result(self) -> anyhow::Result<()> {
+        let mut left_out = LeftOut::default();
+        for number in self.altered {
+            left_out.add(number, failure(Error::Altered { number }.into()));
+        }
+        for number in self.missing {
+            left_out.add(number, failure(Error::RecordMissing { number }.into()));
+        }
+        let left_out = left_out.into_result("counted");
+        match unreadable(self.unreadable) {
+            Some(unreadable) => Err(Failure {
+                others: left_out.err().map(failure).into_iter().collect(),
+                ..unreadable
+            }
+            .into()),
+            None => left_out,
+        }
     }
 
     /// The next students; none at the end.

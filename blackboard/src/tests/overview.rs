@@ -416,6 +416,32 @@ async fn a_version_that_was_altered_does_not_count_and_is_named() {
 }
 
 #[tokio::test]
+async fn a_version_that_was_deleted_is_named_though_the_one_before_it_counts() {
+    let campus = Campus::open().await;
+    three_and_then_the_first_alone(&campus).await;
+    let ending = || {
+        let (desk, which) = (desk(&campus, 0), which());
+        let mut overview = Overview::open(&desk, &which).unwrap();
+        overview.page().unwrap();
+        overview.into_result()
+    };
+    ending().unwrap();
+    let connection = Connection::open(campus.home.path("blackboard.db")).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    let delete = "DELETE FROM submissions WHERE number = 2";
+    assert_eq!(connection.execute(delete, []).unwrap(), 1);
+    let failure = crate::failure::failure(ending().unwrap_err());
+    assert_eq!(failure.code, Some("record_missing"));
+    assert_eq!(failure.exit, scb_cli::exit::FAULT);
+    assert!(
+        failure.message.starts_with("not counted: S-000002: "),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_class_larger_than_a_page_is_shown_whole() {
     let campus = Campus::open().await;
     campus.three().hand_in().await.unwrap();

@@ -280,6 +280,56 @@ async fn what_was_altered_is_named_and_never_listed_shown_or_exported() {
     }
 }
 
+/// Deletes the second record, as somebody who can write to the database does.
+fn delete(campus: &Campus) {
+    let connection = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    let sql = "DELETE FROM submissions WHERE number = 2";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_the_log_has_accepted_and_is_not_here_is_named_by_lists_and_exports() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    campus.group(&["1155000009"]).hand_in().await.unwrap();
+    delete(&campus);
+    let dir = campus.dir.path().join("lab");
+    for (command, done) in [
+        (list(false, false), "listed"),
+        (list(true, false), "listed"),
+        (list(true, true), "listed"),
+        (export(&dir), "exported"),
+    ] {
+        let failure = failure(run_blocking(&campus, command).await.unwrap_err());
+        let told = format!("not {done}: S-000002: the log has accepted S-000002");
+        assert!(failure.message.starts_with(&told), "{failure:?}");
+        assert_eq!(
+            (failure.exit, failure.code),
+            (exit::FAULT, Some("record_missing"))
+        );
+        assert!(failure.remedy.unwrap().contains("backup"));
+    }
+    assert!(dir.join("S-000001/receipt.zip").exists());
+    // Whoever asks about another assignment is told nothing of it.
+    let desk = super::overview::desk(&campus, 0);
+    let mut place = desk.place(&super::overview::which());
+    let rules = desk.store.assignment(&place).unwrap().rules().clone();
+    place.assignment = "lab-2".parse().unwrap();
+    desk.store.add_assignment(place, rules, desk.now).unwrap();
+    let of_other = Submissions::List {
+        of: OfAny {
+            course: Some("SANDBOX".parse().unwrap()),
+            assignment: Some("lab-2".parse().unwrap()),
+        },
+        verify: true,
+        output: PLAIN,
+    };
+    run_blocking(&campus, of_other).await.unwrap();
+}
+
 fn alter(campus: &Campus, change: &str) {
     let database = campus.home.path("blackboard.db");
     let connection = rusqlite::Connection::open(database).unwrap();

@@ -14,6 +14,12 @@ impl Error {
                  `blackboard submissions list --verify` names every record that was altered"
                     .into(),
             ),
+            Self::RecordMissing { .. } => Some(
+                "nothing here deletes a record: somebody who can write to the database has. Keep this home as \
+                 evidence, and put a backup of blackboard.db in its place in which `blackboard fsck` finds it; \
+                 until then the group's receipt says what was handed in"
+                    .into(),
+            ),
             Self::CourseExists { .. } => Some(
                 "`blackboard course list` shows all; `blackboard assignment add` adds to it".into(),
             ),

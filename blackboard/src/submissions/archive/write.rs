@@ -105,7 +105,7 @@ impl Packing<'_> {
             let record = self
                 .store
                 .record(number)?
-                .ok_or(Error::Altered { number })?;
+                .ok_or(Error::RecordMissing { number })?;
             let receipt = record.receipt(&self.roots)?;
             if leaf_commitment(record.leaf()) != *commitment {
                 return Err(Error::Altered { number }.into());
