@@ -27,7 +27,8 @@ pub(crate) struct Asked {
 }
 
 impl Store {
-    /// Keeps what came of asking a witness, in the place of what came before.
+    /// Keeps what came of asking a witness, in the place of what came before. How many entries it had cosigned stays
+    /// known where it did not cosign now: whoever asks may have begun anew since.
     ///
     /// # Errors
     ///
@@ -35,8 +36,12 @@ impl Store {
     pub(crate) async fn keep_asked(&self, log: &LogName, asked: Asked) -> Result<(), Error> {
         let log = log.to_string();
         let keep = move |transaction: &Transaction<'_>| {
-            let sql = "INSERT OR REPLACE INTO asked_witnesses (log, witness, outcome, seen, at) \
-                       VALUES (?, ?, ?, ?, ?)";
+            // What it says to be ahead is its word alone, and is forgotten with the next answer.
+            let sql = "INSERT INTO asked_witnesses (log, witness, outcome, seen, at) \
+                       VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen = \
+                       CASE WHEN 'ahead' IN (outcome, excluded.outcome) OR excluded.outcome = 'cosigned' \
+                       THEN excluded.seen ELSE max(seen, excluded.seen) END, \
+                       outcome = excluded.outcome, at = excluded.at";
             let (seen, at) = (as_integer(asked.seen), as_integer(asked.at.as_secs()));
             let row = params![log, asked.witness, asked.outcome, seen, at];
             transaction.prepare_cached(sql)?.execute(row)?;
@@ -243,4 +248,45 @@ fn lists(connection: &Connection, log: &LogName) -> Result<Option<String>, Error
     };
     let lists = blob(connection, &sha256)?;
     Ok(lists.and_then(|lists| String::from_utf8(lists).ok()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use scb_cli::{Home, Role};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_witness_has_cosigned_stays_known_when_it_answers_wrongly_after_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::create(&dir.path().join("home"), Role::Blackboard).unwrap();
+        let store = Store::open(&home).unwrap();
+        let log: LogName = "campus.test/blackboard/SANDBOX/lab".parse().unwrap();
+        // Each with how many it is known to have cosigned when it is asked, and then.
+        for (at, (outcome, known, then)) in (1..).zip([
+            ("answer", 0, 0),
+            ("cosigned", 19, 19),
+            ("answer", 0, 19),
+            ("away", 0, 19),
+            ("ahead", 1000, 1000),
+            ("away", 0, 0),
+            ("cosigned", 19, 19),
+            // Of a home that was put back.
+            ("cosigned", 7, 7),
+        ]) {
+            let asked = Asked {
+                witness: "library.example/w".to_owned(),
+                outcome: outcome.to_owned(),
+                seen: known,
+                at: from_seconds(at),
+            };
+            store.keep_asked(&log, asked.clone()).await.unwrap();
+            let kept = Asked {
+                seen: then,
+                ..asked
+            };
+            assert_eq!(store.asked(&log).unwrap(), [kept], "{outcome}");
+        }
+    }
 }
