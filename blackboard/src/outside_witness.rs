@@ -85,7 +85,7 @@ enum Error {
     #[error("its answer is not text")]
     NotText,
     /// 404: nobody has told it of this log.
-    #[error("it does not know this log (404): its operator must be given the log's key")]
+    #[error("it does not know this log (404)")]
     Unknown,
     /// 403: it knows the log under another key.
     #[error("it knows this log under another key (403)")]

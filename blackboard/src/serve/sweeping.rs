@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::UnixTime;
-use scb_cli::rfc3339;
+use scb_cli::{counted, rfc3339};
 use scb_protocol::from_seconds;
 use scb_storage::ContentStore;
 use tokio::task::spawn_blocking;
@@ -84,7 +84,10 @@ fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
     let past = from_seconds(now.as_secs().saturating_sub(SENDING.as_secs()));
     match register.sweep_uploads(content, past) {
         Ok(0) => {}
-        Ok(removed) => tracing::info!("removed what came of {removed} uploads never finished"),
+        Ok(removed) => tracing::info!(
+            "removed what came of {} never finished",
+            counted(removed, "upload")
+        ),
         Err(error) => tracing::warn!("uploads that are over were not removed: {error}"),
     }
 }
@@ -94,7 +97,10 @@ fn sweep_uploads(register: &Register, content: &ContentStore, now: UnixTime) {
 pub(super) fn end_what_is_over(register: &Register, content: &ContentStore, now: UnixTime) {
     match register.lapse_proposals(now) {
         Ok(0) => {}
-        Ok(lapsed) => tracing::info!("{lapsed} proposals were not signed by everybody in time"),
+        Ok(lapsed) => tracing::info!(
+            "not signed by everybody in time: {}",
+            counted(lapsed, "proposal")
+        ),
         Err(error) => {
             tracing::warn!("it was not entered which proposals have lapsed: {error}");
             return;
