@@ -419,6 +419,21 @@ fn a_grade_altered_on_the_disk_is_not_believed() {
         .campus
         .student(&["grades", "--ids", "1155000001", "--json"]);
     refused.refused(3, "server_misbehaved");
+    // Of what cannot be read the server says that it is damaged.
+    let alter = "UPDATE grades SET grade = x'00'";
+    assert_eq!(database.execute(alter, []).unwrap(), 1);
+    let ask = ["grades", "--ids", "1155000001", "--json"];
+    teacher.campus.student(&ask).refused(5, "stored_damaged");
+    teacher.grades("list", &["--json"]).refused(5, "altered");
+
+    // The gradebook enters it anew, also where it says the same as before.
+    let told = teacher.import(text, &["--maximum", "10"]).succeeded();
+    let told = told.json();
+    assert_eq!(told["changed"][0]["was_altered"], true, "{told:#}");
+    assert_eq!(told["still_altered"], Value::Array(vec![]), "{told:#}");
+    teacher.grades("release", &[]).succeeded();
+    let told = teacher.campus.student(&ask).succeeded().json();
+    assert_eq!(told["grades"][0]["points"], "4", "{told:#}");
 }
 
 /// What a late rule costs is taken off once, whatever comes back from a gradebook.

@@ -66,7 +66,8 @@ pub(super) fn chinese(code: &str) -> Option<(&'static str, &'static str)> {
         "extension_altered" => ("延期與日誌所載不符", RULES_BACK),
         "grade_altered" => (
             "成績與日誌所載不符",
-            "成績以日誌所載為準：再次匯入教師的成績冊（會記入日誌），或還原 blackboard.db 的備份",
+            "成績以日誌所載為準：再次匯入教師的成績冊，與日誌不符的成績即重新簽署並記入日誌；\
+             先前可見的成績，及從未評分的學生的成績，只能還原 blackboard.db 的備份",
         ),
         "release_altered" => (
             "學生可見的成績與日誌所載不符",

@@ -58,8 +58,9 @@ pub(super) fn remedy(code: &str) -> &'static str {
              `extension`, which is entered, or put a backup of blackboard.db back"
         }
         "grade_altered" => {
-            "the log says what was graded: import the teacher's gradebook again, which is entered, \
-             or put a backup of blackboard.db back"
+            "the log says what was graded: import the teacher's gradebook again: for whom it has a grade that \
+             is not what was entered, it is signed and entered anew. A grade that could be seen before, and one of \
+             a student whom nobody graded, are as they were only with a backup of blackboard.db"
         }
         "accepted_after_closing" => {
             "whoever has an archive of before it was told that this could not be, and no archive of this log is final \

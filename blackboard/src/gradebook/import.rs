@@ -56,7 +56,8 @@ pub(super) fn run(home: &Path, desk: &Desk, command: &Import) -> anyhow::Result<
     }
     if !command.dry_run && !plan.changes.is_empty() {
         let grades = signed(home, desk, command, &plan.changes)?;
-        desk.store.put_grades(&place, grades)?;
+        desk.store
+            .put_grades(&place, grades, plan.altered.clone())?;
     }
     tell(command, &plan, &excused)
 }
@@ -232,6 +233,13 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
             joined(&plan.unmet)
         ))?;
     }
+    let altered = still_altered(plan);
+    if !altered.is_empty() {
+        say(&format!(
+            "STILL ALTERED, as this gradebook gives them nothing (`blackboard fsck`): {}",
+            joined(&altered)
+        ))?;
+    }
     if let applied @ 1.. = plan.applied_before.len() as u64 {
         let grades = counted(applied, "grade");
         say(&format!(
@@ -246,6 +254,15 @@ fn tell(command: &Import, plan: &Plan, excused: &[StudentId]) -> anyhow::Result<
     Ok(say(&format!("{all} {done}; {} the same", plan.same))?)
 }
 
+/// Whose grade is not what was entered, and stays so.
+fn still_altered(plan: &Plan) -> Vec<StudentId> {
+    let mut left = plan.altered.clone();
+    for change in &plan.changes {
+        left.remove(&change.given.sid);
+    }
+    left.into_iter().collect()
+}
+
 fn as_json(command: &Import, plan: &Plan, excused: &[StudentId]) -> serde_json::Value {
     json!({
         "course": command.of.course,
@@ -254,6 +271,7 @@ fn as_json(command: &Import, plan: &Plan, excused: &[StudentId]) -> serde_json::
         "changed": plan.changes.iter().map(change_as_json).collect::<Vec<_>>(),
         "excused": excused,
         "left_out": plan.left_out.iter().map(left_out_as_json).collect::<Vec<_>>(),
+        "still_altered": still_altered(plan),
         "same": plan.same,
         "unknown": plan.unmet,
         "lateness_applied_before": plan.applied_before,
@@ -264,6 +282,7 @@ fn change_as_json(change: &Change) -> serde_json::Value {
     json!({
         "sid": change.given.sid,
         "was": change.was.map(|was| was.to_string()),
+        "was_altered": change.was_altered,
         "points": change.given.points,
         "maximum": change.given.maximum,
         "group": change.given.group,
@@ -281,7 +300,10 @@ fn change_as_json(change: &Change) -> serde_json::Value {
 
 /// `1155000001  was none, is 8.5 of 10`, and what else there is to say.
 fn changed(change: &Change) -> String {
-    let was = change.was.map_or("none".to_owned(), |was| was.to_string());
+    let was = match change.was_altered {
+        true => "ALTERED".to_owned(),
+        false => change.was.map_or("none".to_owned(), |was| was.to_string()),
+    };
     let given = &change.given;
     let group = match given.group {
         Some(group) if group == given.points => "  (the group's)".to_owned(),

@@ -20,6 +20,8 @@ pub(super) struct Change {
     pub(super) given: Given,
     /// The points before.
     pub(super) was: Option<Points>,
+    /// What is there is not what was entered, and counts as none.
+    pub(super) was_altered: bool,
     /// What else is another one than before, besides points and version.
     pub(super) also: Vec<&'static str>,
     /// For which version these were, if that is another one.
@@ -52,6 +54,8 @@ pub(super) struct Plan {
     pub(super) applied_before: Vec<StudentId>,
     /// Who is not in the course, or is on no class list here and has never handed in anything.
     pub(super) unmet: Vec<StudentId>,
+    /// Whose grade is not what was entered, with a row here or without.
+    pub(super) altered: BTreeSet<StudentId>,
     /// Members of a group with a grade who get nothing from it.
     pub(super) left_out: Vec<LeftOut>,
     /// Lines that cannot be taken, and why.
@@ -104,7 +108,9 @@ impl Plan {
         let parts = Parts::of(desk, place, rows.keys(), late.book())?;
         let own: BTreeSet<StudentId> = rows.keys().cloned().collect();
         let (mut due, differing) = plan.with_groups(rows, &parts, command.groups);
-        let before = desk.store.grades(place)?;
+        let here = desk.store.compared_grades(place)?;
+        let before = here.entered;
+        plan.altered = here.altered;
         let has_one = |sid: &StudentId| excused.contains(sid) || before.contains_key(sid);
         plan.refuse_differing((desk, place), (differing, has_one), command.not_listed_yet)?;
         if !command.not_listed_yet {
@@ -168,6 +174,7 @@ impl Plan {
             Some(there) if there.is_same_as(&given) => self.same += 1,
             there => self.changes.push(Change {
                 was: there.map(|there| there.points),
+                was_altered: self.altered.contains(&given.sid),
                 also: there.map_or_else(Vec::new, |there| others(there, &given)),
                 was_for: there
                     .and_then(|there| there.submission)

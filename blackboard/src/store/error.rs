@@ -221,6 +221,14 @@ pub(crate) enum Error {
         /// The course or the assignment, as it is there.
         name: String,
     },
+    /// A grade is not what was stored, or its entry or release is not there.
+    #[error("the grade of {sid} in {place} was altered")]
+    GradeAltered {
+        /// The student, as it is there.
+        sid: String,
+        /// The course and the assignment, as they are there.
+        place: String,
+    },
     /// The rules or extensions of an assignment are not what was entered in its log.
     #[error(
         "the rules or extensions of {course}/{assignment} here are not what its log says: nothing is judged \
@@ -382,7 +390,7 @@ impl Error {
             Self::Rules(_) => "rules_invalid",
             Self::Amend(AmendError::Backdated { .. }) | Self::Backdated { .. } => "rules_backdated",
             Self::Amend(AmendError::CountsSettled { .. }) => "counts_settled",
-            Self::CoursesAltered { .. } => "altered",
+            Self::CoursesAltered { .. } | Self::GradeAltered { .. } => "altered",
             Self::RulesAltered { .. } => "rules_altered",
             Self::ClockSetBack { .. } => "clock_set_back",
             Self::PutBack => "put_back",
@@ -416,6 +424,7 @@ impl Error {
             Self::ProposalAltered { .. }
                 | Self::Altered { .. }
                 | Self::CoursesAltered { .. }
+                | Self::GradeAltered { .. }
                 | Self::RulesAltered { .. }
         )
     }

@@ -1,7 +1,9 @@
 //! Grades: those that count, and those that students could see before, each with its entry in the
 //! assignment's log.
 
-use std::collections::BTreeMap;
+mod compared;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Row, Transaction, params};
 use rustls_pki_types::UnixTime;
@@ -43,7 +45,7 @@ pub(crate) struct Released {
 impl Store {
     /// Puts these grades in the place of those that these students had, all of them or none, each
     /// with an entry in the log. They are not released; what students can see, they see until the
-    /// next release.
+    /// next release. Of those that are known to be altered nothing stays.
     ///
     /// # Errors
     ///
@@ -52,6 +54,7 @@ impl Store {
         &self,
         place: &Place,
         grades: Vec<(Grade, SignedGrade)>,
+        altered: BTreeSet<StudentId>,
     ) -> Result<(), Error> {
         let place = place.clone();
         self.enter_blocking(move |transaction| {
@@ -59,6 +62,9 @@ impl Store {
             let name = LogName::new(&place.domain, &place.course, &place.assignment);
             let name = name.map_err(Error::Leaf)?;
             for (grade, signed) in &grades {
+                if altered.contains(&grade.sid) {
+                    remove(transaction, grade)?;
+                }
                 put(transaction, &name, grade, signed)?;
             }
             Ok(())
@@ -101,7 +107,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    /// [`Error::GradeAltered`]; [`Error::Storage`].
     pub(crate) fn grades(&self, place: &Place) -> Result<BTreeMap<StudentId, Graded>, Error> {
         let place = place.clone();
         self.database.read_blocking(move |connection| {
@@ -116,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    /// [`Error::GradeAltered`]; [`Error::Storage`].
     pub(crate) fn former_grades(
         &self,
         place: &Place,
@@ -136,7 +142,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::CoursesAltered`]; [`Error::Storage`].
+    /// [`Error::GradeAltered`]; [`Error::Storage`].
     pub(crate) async fn released_grades(
         &self,
         sids: Vec<StudentId>,
@@ -184,6 +190,17 @@ fn put(
     Ok(())
 }
 
+/// What is there of a student's is not what was entered: it is told to nobody.
+fn remove(transaction: &Transaction<'_>, grade: &Grade) -> Result<(), Error> {
+    let sql = "DELETE FROM grades WHERE course = ? AND assignment = ? AND sid = ?";
+    transaction.prepare_cached(sql)?.execute([
+        grade.course.to_string(),
+        grade.assignment.to_string(),
+        grade.sid.to_string(),
+    ])?;
+    Ok(())
+}
+
 /// What the student can see stays, when another grade takes its place.
 fn keep_shown(transaction: &Transaction<'_>, grade: &Grade) -> Result<(), Error> {
     let sql = "INSERT INTO former_grades SELECT course, assignment, sid, grade, signature, log, \
@@ -217,12 +234,17 @@ fn select(table: &str) -> String {
 
 /// Those of an assignment in one of these tables, the latest first.
 fn of(connection: &Connection, table: &str, place: &Place) -> Result<Vec<Graded>, Error> {
+    let rows = rows(connection, table, place)?.into_iter();
+    rows.map(RawGrade::parse).collect()
+}
+
+fn rows(connection: &Connection, table: &str, place: &Place) -> Result<Vec<RawGrade>, Error> {
     let select = select(table);
     let sql = format!("{select} WHERE course = ? AND assignment = ? ORDER BY log_index DESC");
     let mut query = connection.prepare_cached(&sql)?;
     let key = [place.course.to_string(), place.assignment.to_string()];
     let rows = query.query_map(key, raw)?;
-    rows.map(|row| row?.parse()).collect()
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn released(
@@ -276,8 +298,9 @@ impl RawGrade {
     /// and every import check.
     fn parse(self) -> Result<Graded, Error> {
         let [course, assignment, sid] = &self.place;
-        let altered = || Error::CoursesAltered {
-            name: format!("the grade of {sid} in {course}/{assignment}"),
+        let altered = || Error::GradeAltered {
+            sid: sid.clone(),
+            place: format!("{course}/{assignment}"),
         };
         let grade = Grade::parse(&self.grade).map_err(|_| altered())?;
         let named = [

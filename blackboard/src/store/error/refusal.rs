@@ -82,6 +82,8 @@ impl From<Error> for Refusal {
             Refusal::new(Code::Busy, Step::Six).retry_after(RETRY_AFTER)
         } else if let Error::ProposalAltered { submission } = &error {
             Refusal::new(Code::StoredDamaged, Step::Six).with("submission", submission)
+        } else if let Error::GradeAltered { place, .. } = &error {
+            Refusal::new(Code::StoredDamaged, Step::Six).with("assignment", place)
         } else {
             Refusal::new(Code::Internal, Step::Six)
         };

@@ -63,6 +63,11 @@ impl Error {
             Self::CoursesAltered { .. } => {
                 Some("stop the server and put a backup in the place of blackboard.db".into())
             }
+            Self::GradeAltered { .. } => Some(
+                "import the teacher's gradebook again (`blackboard grades import`): what was altered is signed and \
+                 entered anew; a grade that could be seen before comes back only with a backup of blackboard.db"
+                    .into(),
+            ),
             Self::RulesAltered { .. } => Some(
                 "nothing was done; `blackboard fsck` names what differs; then stop the server and put a \
                  backup in the place of blackboard.db"

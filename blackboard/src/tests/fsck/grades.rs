@@ -33,7 +33,10 @@ fn grade(campus: &Campus, sid: &str) {
     let grade = Grade::new(campus.service.clone(), names, given, campus.certs.now()).unwrap();
     let signed = SignedGrade::sign(&grade, (&identity.key, &identity.chain)).unwrap();
     let store = Store::open(&campus.home).unwrap();
-    store.put_grades(&place, vec![(grade, signed)]).unwrap();
+    let altered = store.compared_grades(&place).unwrap().altered;
+    store
+        .put_grades(&place, vec![(grade, signed)], altered)
+        .unwrap();
 }
 
 #[tokio::test]
@@ -55,6 +58,38 @@ async fn grades_that_are_not_what_was_entered_are_found() {
         let home = Copy::of(&campus);
         home.sql(statement);
         assert_eq!(home.codes(), ["grade_altered"], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_grade_that_is_not_what_was_entered_is_given_anew_and_nothing_is_found_any_more() {
+    const OF_ONE: &str = "WHERE sid = '1155000001'";
+    for change in [
+        "UPDATE grades SET grade = CAST(replace(CAST(grade AS TEXT), '\"8\"', '\"9\"') AS BLOB)",
+        "UPDATE grades SET grade = x'00'",
+        "UPDATE grades SET signature = x'00'",
+        "UPDATE grades SET signature = (SELECT signature FROM grades WHERE sid = '1155000009')",
+        "UPDATE grades SET log_index = log_index - 1",
+        "DELETE FROM grades",
+    ] {
+        let mut campus = Campus::open().await;
+        grade(&campus, "1155000001");
+        grade(&campus, "1155000001");
+        release(&campus);
+        grade(&campus, "1155000009");
+        let store = Store::open(&campus.home).unwrap();
+        let compared = || store.compared_grades(&place(&campus)).unwrap();
+        assert_eq!((compared().entered.len(), compared().altered.len()), (2, 0));
+        let connection = rusqlite::Connection::open(campus.home.path("blackboard.db")).unwrap();
+        let changed = connection.execute(&format!("{change} {OF_ONE}"), []);
+        assert_eq!(changed.unwrap(), 1, "{change}");
+        let altered: Vec<_> = compared().altered.iter().map(ToString::to_string).collect();
+        assert_eq!(altered, ["1155000001"], "{change}");
+        grade(&campus, "1155000001");
+        assert_eq!((compared().entered.len(), compared().altered.len()), (2, 0));
+        drop((connection, store));
+        campus.stop().await;
+        assert_eq!(Copy::of(&campus).codes(), [""; 0], "{change}");
     }
 }
 
