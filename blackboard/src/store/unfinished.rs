@@ -2,10 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use scb_certs::StudentId;
+use scb_protocol::log_leaf::LogName;
 use scb_protocol::message::blackboard::{ListedFile, ListedUnfinished};
+use scb_protocol::message::proposal::ProposalState;
 use scb_protocol::statement::{Statement, SubmissionId};
 
-use super::{Error, Own, as_committed, commitment};
+use super::{Error, Own, as_committed, commitment, log};
 
 /// Most of them that are told.
 const MOST: usize = 16;
@@ -75,13 +77,16 @@ fn listed(
         }
         (Err(error), _) => return Err(error),
     };
+    // Its files have all come, by the word of the log, and its record is gone.
+    let log = LogName::of(&statement).map_err(Error::Leaf)?;
+    let is_gone = log::ending(connection, &log, submission)? == Some(ProposalState::Accepted);
     let members = statement.members.iter();
     Ok(Some(ListedUnfinished {
         submission,
         members: members.map(|member| member.sid.clone()).collect(),
         committed_at: commitment.at.as_secs(),
         until: commitment.upload_until.as_secs(),
-        damaged,
+        damaged: damaged || is_gone,
         file_count: u32::try_from(statement.files.len()).unwrap_or(u32::MAX),
         size: statement.files.size(),
         files: ListedFile::few_of(&statement.files),

@@ -9,6 +9,7 @@ use scb_testkit::TestCampus;
 use super::campus::Campus;
 use crate::arguments::{OfAny, Output, Submissions};
 use crate::failure::failure;
+use crate::store::{Own, Store};
 use crate::submissions::run;
 
 const PLAIN: Output = Output { json: false };
@@ -328,6 +329,27 @@ async fn what_the_log_has_accepted_and_is_not_here_is_named_by_lists_and_exports
         output: PLAIN,
     };
     run_blocking(&campus, of_other).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_what_was_accepted_and_is_gone_its_members_are_not_told_that_files_are_to_come() {
+    let campus = Campus::open().await;
+    campus.three().hand_in().await.unwrap();
+    campus.group(&["1155000009"]).hand_in().await.unwrap();
+    let store = Store::open(&campus.home).unwrap();
+    let unfinished = async || {
+        let own = Own {
+            sids: vec!["1155000009".parse().unwrap()],
+            course: None,
+            assignment: None,
+        };
+        store.history(own, None).await.unwrap().unfinished
+    };
+    assert!(unfinished().await.is_empty());
+    delete(&campus);
+    let told = unfinished().await;
+    let damaged: Vec<_> = told.iter().map(|one| one.damaged).collect();
+    assert_eq!(damaged, [true]);
 }
 
 fn alter(campus: &Campus, change: &str) {
