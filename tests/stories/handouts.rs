@@ -171,15 +171,116 @@ impl Board {
         seconds
     }
 
-    /// Blackboard's signature on the entry, at the time that is there.
-    fn is_signed(&mut self, kind: &str, leaf: &Value, what: &[&str]) {
+    /// Blackboard's signature on the entry, at the time that is there. How that is judged.
+    fn is_signed(&mut self, kind: &str, leaf: &Value) -> String {
         let at = leaf["at"].as_str().unwrap();
         let seconds = self.counts(at);
-        for what in what {
-            let verify = format!("-in {what}.p7s -content {what}.json");
-            self.types(&verify, kind, &[("SECONDS", seconds.trim())]);
-        }
+        let verify = "-in leaf.p7s -content leaf.json";
+        let verify = self.next(verify, kind, &[("SECONDS", seconds.trim())]);
+        let named = self.next("-in signer.pem", kind, &[]);
+        let judges = format!("({verify})\n({named})");
+        let signer = self.typist.does(&judges);
+        let service = format!("URI:spiffe://{}/service/blackboard", domain_of(leaf));
+        assert!(signer.contains(&service), "{signer}");
+        judges
     }
+
+    /// A student's signature verifies as well, and the page has looked whose it is.
+    fn is_seen_to_be_forged(&self, kind: &str, leaf: &Value, judges: &str) {
+        let sid = SAMPLE.split(',').next().unwrap();
+        self.is_signed_by(sid, kind);
+        let signer = self.typist.does(judges);
+        assert!(!signer.contains("/service/"), "{signer}");
+        let student = format!("URI:spiffe://{}/student/{sid}", domain_of(leaf));
+        assert!(signer.contains(&student), "{signer}");
+    }
+
+    /// This student signs the entry, as if he were Blackboard.
+    fn is_signed_by(&self, sid: &str, kind: &str) {
+        let own = self.campus.path().join("student/students").join(sid);
+        let own = own.to_str().unwrap();
+        self.typist.does(&format!(
+            "cd {kind}; sed '1,/END/d' {own}/chain.pem > issuer.pem; rm leaf.p7s signer.pem; openssl cms -sign \
+             -binary -in leaf.json -signer {own}/chain.pem -inkey {own}/key.pem -certfile issuer.pem -md sha256 \
+             -outform DER -out leaf.p7s; rm issuer.pem"
+        ));
+    }
+
+    /// Every root that comes with it is the one that the board has brought.
+    fn has_only_its_root(&mut self, kind: &str) {
+        let split = self.next("awk", kind, &[]);
+        let told = self.next("-fingerprint -sha256", kind, &[]);
+        let shows = format!("({split})\n({told})");
+        let roots = |board: &Self| -> Vec<String> {
+            let shown = board.typist.does(&shows);
+            let each = shown.lines().filter_map(|line| line.split_once('='));
+            each.map(|(_, root)| root.replace(':', "").to_lowercase())
+                .collect()
+        };
+        assert_eq!(roots(self), [self.root.as_str()]);
+        // One more that somebody put there is shown as well.
+        let more =
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=other";
+        self.typist.does(&format!(
+            "cd {kind}; cp cuhk-ca.pem ours; {more} -keyout key.pem >> cuhk-ca.pem"
+        ));
+        assert_eq!(roots(self).len(), 2);
+        self.typist
+            .does(&format!("cd {kind}; mv ours cuhk-ca.pem; rm key.pem"));
+    }
+}
+
+/// Whose log the entry is in.
+fn domain_of(leaf: &Value) -> &str {
+    leaf["log"].as_str().unwrap().split('/').next().unwrap()
+}
+
+/// What the page calls a file that is kept besides receipts.
+const KEPT: &str = "CSCI3150-lab-1-8-5f2b6c0e";
+
+/// Blackboard's signed word that it had recorded a statement.
+fn judges_what_was_recorded(board: &mut Board, fingerprint: (&str, &str)) {
+    let (stem, leaf) = board.unpacks("committed");
+    board.types("verify receipts/committed/", "", &[(KEPT, &stem)]);
+    board.types(
+        "python3 verify_receipt.py CSCI",
+        "",
+        &[(KEPT, &stem), fingerprint],
+    );
+    board.has_only_its_root("committed");
+    let seconds = board.counts(leaf["at"].as_str().unwrap());
+    let seconds = ("SECONDS", seconds.trim());
+    board.types("-content statement.json", "committed", &[seconds]);
+    let told = board.types(
+        "sha256sum statement.json statement.p7s leaf.json",
+        "committed",
+        &[],
+    );
+    let hashes: Vec<_> = told.lines().map(|line| &line[..64]).collect();
+    let entry = leaf.to_string();
+    assert!(
+        hashes[..2].iter().all(|hash| entry.contains(hash)),
+        "{hashes:?}: {entry}"
+    );
+    let judges = board.is_signed("committed", &leaf);
+    board.is_seen_to_be_forged("committed", &leaf, &judges);
+}
+
+/// The rules that it told, and that it refused.
+fn judges_what_was_told(board: &mut Board) {
+    let (stem, leaf) = board.unpacks("rules");
+    board.types(
+        "verify receipts/rules/",
+        "",
+        &[("CSCI3150-lab-1-0-5f2b6c0e", &stem)],
+    );
+    board.is_signed("rules", &leaf);
+    let (stem, leaf) = board.unpacks("refused");
+    board.types("verify receipts/refused/", "", &[(KEPT, &stem)]);
+    let judges = board.is_signed("refused", &leaf);
+    let told = board.types("sha256sum statement.json", "refused", &[]);
+    assert!(leaf.to_string().contains(&told[..64]), "{told}: {leaf}");
+    board.is_seen_to_be_forged("refused", &leaf, &judges);
 }
 
 #[test]
@@ -211,39 +312,8 @@ fn whoever_judges_what_blackboard_signed_types_what_the_page_about_receipts_has(
     let mut board = Board::meets(campus);
     let root = board.root.clone();
     let fingerprint = ("FINGERPRINT", root.as_str());
-    let example = "CSCI3150-lab-1-8-5f2b6c0e";
-    let (stem, leaf) = board.unpacks("committed");
-    board.types("verify receipts/committed/", "", &[(example, &stem)]);
-    board.types(
-        "python3 verify_receipt.py CSCI",
-        "",
-        &[(example, &stem), fingerprint],
-    );
-    board.is_signed("committed", &leaf, &["leaf", "statement"]);
-    let told = board.types(
-        "sha256sum statement.json statement.p7s leaf.json",
-        "committed",
-        &[],
-    );
-    let hashes: Vec<_> = told.lines().map(|line| &line[..64]).collect();
-    let entry = leaf.to_string();
-    assert!(
-        hashes[..2].iter().all(|hash| entry.contains(hash)),
-        "{hashes:?}: {entry}"
-    );
-
-    let (stem, leaf) = board.unpacks("rules");
-    board.types(
-        "verify receipts/rules/",
-        "",
-        &[("CSCI3150-lab-1-0-5f2b6c0e", &stem)],
-    );
-    board.is_signed("rules", &leaf, &["leaf"]);
-    let (stem, leaf) = board.unpacks("refused");
-    board.types("verify receipts/refused/", "", &[(example, &stem)]);
-    board.is_signed("refused", &leaf, &["leaf"]);
-    let told = board.types("sha256sum statement.json", "refused", &[]);
-    assert!(leaf.to_string().contains(&told[..64]), "{told}: {leaf}");
+    judges_what_was_recorded(&mut board, fingerprint);
+    judges_what_was_told(&mut board);
 
     board.typist.does(&format!(
         "cp receipts/S-000001.zip .; cp {first} report.pdf"
