@@ -7,8 +7,9 @@ the system's own. `verify_receipt.py`, and what that needs, must be beside it.
 ROOT is the SHA-256 fingerprint of CUHK's root certificate, from a place that you trust. Says
 whether every submission of the assignment's log is in the archive, each as it was handed in, and
 whether more may have come later. Exit code: 0 if it verifies, 1 if not: the verdict says which file
-it fails of, and why; 2 if nothing was judged: ARCHIVE cannot be read, ROOT is no fingerprint, or this
-Python lacks something (3.7 or newer, and `cryptography` 3.4 or newer).
+it fails of, and why; 2 if nothing was judged: ARCHIVE cannot be read or is a receipt, ROOT is no
+fingerprint, KEY is none, N is more than could cosign, or this Python lacks something (3.7 or newer,
+and `cryptography` 3.4 or newer).
 """
 
 import argparse
@@ -360,13 +361,9 @@ def verify(arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("archive")
-    parser.add_argument("root", type=verify_files.fingerprints)
-    parser.add_argument("--witness", action="append", default=[], metavar="KEY")
-    parser.add_argument("--quorum", type=int, default=1, metavar="N")
-    arguments = parser.parse_args()
-    verify_files.verdict(verify, arguments, arguments.archive)
+    arguments = verify_files.asked(__doc__, "archive")
+    other = "leaf.json", "export.json", "it is a receipt, or what members keep besides: use verify_receipt.py"
+    verify_files.verdict(verify, arguments, arguments.archive, other)
 
 
 if __name__ == "__main__":

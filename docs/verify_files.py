@@ -3,6 +3,7 @@ verdict is told: which file it fails of, and why. And what versions of `cryptogr
 some version. A part of `verify_receipt.py`, which must be beside it."""
 
 import argparse
+import base64
 import hashlib
 import json
 import os
@@ -78,8 +79,46 @@ def fingerprints(text):
     return text
 
 
+def witness(text):
+    """As it was given, if it is a witness's key: whoever mistypes it learns nothing of the file."""
+    try:
+        verifier_key(text, 4)
+    except (ValueError, IndexError, Wrong):
+        raise argparse.ArgumentTypeError("%r is no witness's key: NAME+ID+KEY, as its operator gives it" % text) from None
+    return text
+
+
+def verifier_key(text, algorithm):
+    """C2SP signed-note: name, key ID and Ed25519 key."""
+    name, key_id, key = text.strip().split("+", 2)
+    raw = base64.b64decode(key, validate=True)
+    check(raw[0] == algorithm and len(raw) == 33, "a key for something else")
+    check(hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4].hex() == key_id, "key ID")
+    return name, bytes.fromhex(key_id), ed25519.Ed25519PublicKey.from_public_bytes(raw[1:])
+
+
+def asked(doc, what):
+    """What is to be judged, by which root, and who must have cosigned. Exits with 2 where that cannot be."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(what)
+    parser.add_argument("root", type=fingerprints)
+    if what == "receipt":
+        parser.add_argument("file", nargs="*")
+    parser.add_argument("--witness", action="append", default=[], type=witness, metavar="KEY")
+    parser.add_argument("--quorum", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    most = len(set(arguments.witness)) + 1
+    if not 1 <= arguments.quorum <= most:
+        parser.error("--quorum %d: from 1 to %d can have cosigned, CUHK and each --witness" % (arguments.quorum, most))
+    return arguments
+
+
 class Wrong(Exception):
     """Something is not in order."""
+
+
+class Unasked(Wrong):
+    """What is wanted is nothing that this file could show."""
 
 
 class OtherFile(Exception):
@@ -168,8 +207,9 @@ def say(what, found):
     print("%-9s  %s" % (what, shown(found)))
 
 
-def verdict(verify, arguments, path):
-    """Says the verdict. Exits with 1 unless it verifies, and with 2 if there is nothing to judge."""
+def verdict(verify, arguments, path, other):
+    """Says the verdict. Exits with 1 unless it verifies, and with 2 if there is nothing to judge: such as what has the
+    first of these files and not the second, which is something else."""
     sys.stdout.reconfigure(errors="backslashreplace")
     Parts.last = os.path.basename(path)
     try:
@@ -177,17 +217,39 @@ def verdict(verify, arguments, path):
     except OSError as error:
         print("%s cannot be read: %s" % (shown(path), error.strerror), file=sys.stderr)
         raise SystemExit(2) from None
+    has, lacks, what = other
+    names = names_in(path)
+    if has in names and lacks not in names:
+        unasked(what)
     try:
         return say("verdict", verify(arguments))
-    except OtherFile as other:
-        say("verdict", str(other))
+    except OtherFile as found:
+        say("verdict", str(found))
     except Exception as error:
         if is_of_here(error):
             unjudged("Python says: %s: %s" % (type(error).__name__, error))
+        # In an archive it is no receipt, where one must be.
+        if isinstance(error, Unasked) and not Parts.folder:
+            unasked(error)
         told = reason(error)
         where = "" if told.startswith(Parts.folder) else Parts.folder
         say("verdict", "it does NOT verify: " + where + told)
     raise SystemExit(1)
+
+
+def unasked(why):
+    """The file may be as it should be."""
+    print("nothing was judged: %s" % why, file=sys.stderr)
+    raise SystemExit(2)
+
+
+def names_in(path):
+    """Of the files in it, if it can be opened. If not, that is judged later."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except Exception:
+        return []
 
 
 def is_of_here(error):

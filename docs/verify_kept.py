@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import verify_receipt as receipts
 import verify_rules
+from verify_files import Unasked
 from verify_receipt import check, document, say, seconds, sha256
 
 SIGNED = ["statement.json", "leaf.json", "leaf.p7s", "cuhk-ca.pem"]
@@ -30,7 +31,7 @@ def verify(arguments, parts, leaf):
     ((kind, value),) = leaf["entry"].items()
     check(kind in ("committed", "signed", "refused", "rules", "extension"),
           "it is no receipt, but %s: see RECEIPTS.md" % kind)
-    check(not arguments.file, "no file is compared with this: only a receipt proves what was handed in")
+    require_alone(arguments, kind)
     if kind in ("rules", "extension"):
         return announced(arguments, parts, leaf, value)
     statement, at = document(parts["statement.json"], "scb-statement"), seconds(leaf["at"])
@@ -47,6 +48,17 @@ def verify(arguments, parts, leaf):
         check(value.get("statement_sha256") == sha256(parts["statement.json"]).hex(), "it is of another statement")
     judged = refused if kind == "refused" else committed
     return judged(arguments, parts, (leaf, value, statement), trust)
+
+
+def require_alone(arguments, kind):
+    """Nothing is wanted that cannot be in it."""
+    what = {"refused": "Blackboard's word that it refused a statement", "rules": "rules that Blackboard told",
+            "extension": "an extension that Blackboard told"}
+    what = what.get(kind, "Blackboard's word that it recorded a statement")
+    if arguments.file:
+        raise Unasked("this is no receipt, but %s: no FILE is compared with it; leave FILE out" % what)
+    if kind != "refused" and (arguments.witness or arguments.quorum != 1):
+        raise Unasked("this is no receipt, but %s: no witness cosigns it; leave --witness and --quorum out" % what)
 
 
 def known(pem, root):

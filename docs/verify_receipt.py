@@ -10,11 +10,11 @@ a comma between, for a receipt of the time in which one root took the place of a
 RECEIPT may be any file that members keep: of a statement that was recorded, of a refusal, of rules, as well.
 Prints a line for each thing that was found in order, and the verdict last: which file it fails of, and
 why. Exit code: 0 if it verifies, 1 if not, or if a FILE is not what was handed in or cannot be read: the
-verdict says which; 2 if nothing was judged: RECEIPT cannot be read, ROOT is no fingerprint, or this Python
+verdict says which; 2 if nothing was judged: RECEIPT cannot be read or is an archive, ROOT is no fingerprint, KEY
+is none, N is more than could cosign, FILE, KEY or N are given for what they cannot be asked of, or this Python
 lacks something (3.7 or newer, and `cryptography` 3.4 or newer).
 """
 
-import argparse
 import base64
 import copy
 import hashlib
@@ -29,11 +29,12 @@ try:
 except ImportError as lacking:
     print("nothing was judged: %s: it belongs beside this script" % lacking, file=sys.stderr)
     raise SystemExit(2)
-from verify_files import OtherFile, Parts, Wrong, certificates, check, issued_by, key_of, say, signed, time_of
+from verify_files import (OtherFile, Parts, Wrong, certificates, check, issued_by, key_of, say, signed, time_of,
+                          verifier_key)
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
@@ -219,15 +220,6 @@ def jwt(token, kind, trust):
     claims = json.loads(unbase64(claims), object_pairs_hook=once)
     check(claims["iss"] == uri(leaf), "issuer of " + kind)
     return claims
-
-
-def verifier_key(text, algorithm):
-    """C2SP signed-note: name, key ID and Ed25519 key."""
-    name, key_id, key = text.strip().split("+", 2)
-    raw = base64.b64decode(key, validate=True)
-    check(raw[0] == algorithm and len(raw) == 33, "a key for something else")
-    check(sha256(name.encode() + b"\n" + raw)[:4].hex() == key_id, "key ID")
-    return name, bytes.fromhex(key_id), ed25519.Ed25519PublicKey.from_public_bytes(raw[1:])
 
 
 def note_signature(note, key):
@@ -474,14 +466,9 @@ def compare(paths, statement):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("receipt")
-    parser.add_argument("root", type=verify_files.fingerprints)
-    parser.add_argument("file", nargs="*")
-    parser.add_argument("--witness", action="append", default=[], metavar="KEY")
-    parser.add_argument("--quorum", type=int, default=1, metavar="N")
-    arguments = parser.parse_args()
-    verify_files.verdict(verify, arguments, arguments.receipt)
+    arguments = verify_files.asked(__doc__, "receipt")
+    other = "export.json", "leaf.json", "it is an archive of an assignment: use verify_export.py"
+    verify_files.verdict(verify, arguments, arguments.receipt, other)
 
 
 # The other parts, which use what is above.

@@ -194,3 +194,57 @@ fn a_mistyped_fingerprint_says_nothing_of_the_file() {
         }
     }
 }
+
+/// The verdict is about the file: what nobody could have asked of it, or is no key, says nothing of it.
+#[test]
+fn what_cannot_be_asked_says_nothing_of_the_file() {
+    let Some(_) = python() else { return };
+    let scene = Scene::new();
+    let archive = scene.archive();
+    let rules = fs::read_dir(scene.campus.path().join("receipts/rules"));
+    let mut rules = rules.unwrap().map(|file| file.unwrap().path());
+    let rules = rules.find(|file| file.extension() == Some("zip".as_ref()));
+    let rules = rules.unwrap();
+    let says = |name: &str, file: &Path, more: &[&str]| {
+        let mut command = scene.script(Path::new("python3"), name, file, &scene.root);
+        Ran::of(command.args(more))
+    };
+    let nothing = |name: &str, file: &Path, more: &[&str], told: &str| {
+        let ran = says(name, file, more);
+        assert_eq!(ran.exit, Some(2), "{more:?}: {ran:#?}");
+        assert!(!ran.stdout.contains("verdict"), "{ran:#?}");
+        assert!(ran.stderr.contains(told), "{told}: {ran:#?}");
+    };
+    let key = "library.example/witness+8fd8a4f5+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+    let other = key.replace("8fd8a4f5", "8fd8a4f6");
+    for (name, file) in [
+        ("verify_receipt.py", &scene.receipt),
+        ("verify_export.py", &archive),
+    ] {
+        for bad in ["foo", "foo+00+AA", &other] {
+            nothing(name, file, &["--witness", bad], "is no witness's key");
+        }
+        for bad in ["0", "2", "-1"] {
+            let told = "from 1 to 1 can have cosigned";
+            nothing(name, file, &[&format!("--quorum={bad}")], told);
+        }
+        let twice = ["--witness", key, "--witness", key, "--quorum", "3"];
+        nothing(name, file, &twice, "from 1 to 2 can have cosigned");
+        says(name, file, &["--witness", key]).succeeded();
+        // It could have cosigned, and has not.
+        let ran = says(name, file, &["--witness", key, "--quorum", "2"]);
+        assert_eq!(ran.exit, Some(1), "{ran:#?}");
+    }
+    let told = "it is an archive of an assignment: use verify_export.py";
+    nothing("verify_receipt.py", &archive, &[], told);
+    for file in [&scene.receipt, &rules] {
+        let told = "use verify_receipt.py";
+        nothing("verify_export.py", file, &[], told);
+    }
+    let own = scene.receipt.to_str().unwrap();
+    let told = "this is no receipt, but rules that Blackboard told: no FILE is compared with it";
+    nothing("verify_receipt.py", &rules, &[own], told);
+    let told = "no witness cosigns it";
+    nothing("verify_receipt.py", &rules, &["--witness", key], told);
+    says("verify_receipt.py", &rules, &[]).succeeded();
+}
