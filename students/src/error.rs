@@ -3,6 +3,7 @@
 mod lists;
 mod refused;
 mod told;
+mod unshown;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub(crate) use refused::{
     other_root, room_at,
 };
 pub(crate) use told::one_below_the_other;
+pub use unshown::{Kept, Unshown};
 
 use crate::words::Words;
 use crate::{ClockOffset, Fault, Loss, OpenAssignment, Recorded};
@@ -54,10 +56,9 @@ pub enum Error {
     /// An archive of an assignment does not verify.
     #[error("{}", archive_refused(.0))]
     ArchiveRefused(scb_protocol::export::ExportError),
-    /// Something was to be compared with an archive of an assignment, or with a signed refusal, that
-    /// is for receipts.
-    #[error("only a receipt is compared with FILE or asked about with --openssl")]
-    ArchiveAlone,
+    /// Something was asked of a file that it cannot show.
+    #[error(transparent)]
+    Unshown(#[from] Unshown),
     /// Of the receipts kept here, some do not verify.
     #[error("{} kept here, of which {bad} failed verification", counted(*all, "receipt"))]
     ReceiptsRefused {

@@ -45,7 +45,7 @@ pub use engine::{
     ClockOffset, Completed, Consent, Engine, EnrolOptions, HandIn, HandedIn, KeptAnnouncement,
     KeptReceipt, Loss, Lost, OpenAssignment, Recorded, ToldAssignments, ToldProposals, Uncounted,
 };
-pub use error::Error;
+pub use error::{Error, Kept, Unshown};
 pub use event::{Event, Observer};
 pub use fault::Fault;
 pub(crate) use fault::FaultChoice;

@@ -112,6 +112,25 @@ fn what_was_altered_of_it_meanwhile_stops_nobody_and_history_says_what_helps() {
     assert_eq!(receipt["committed_at"], recorded["committed_at"]);
 }
 
+/// It is called neither a receipt nor bad where something is asked that is not in it.
+fn is_asked_no_more_than_it_has(campus: &Campus, file: &Path, report: &str) {
+    let key = "library.example/witness+8fd8a4f5+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+    for (more, code) in [
+        (&[report][..], "archive_alone"),
+        (&["--openssl"], "archive_alone"),
+        (&["--witness", key], "no_witness"),
+        (&["--witness", key, "--quorum", "2"], "no_witness"),
+    ] {
+        let told = verify(campus, file, more);
+        assert_eq!(told.exit, Some(2), "{told:#?}");
+        assert!(told.stdout.contains("it was not judged"), "{told:#?}");
+        let what = "this is Blackboard's word that it recorded a statement";
+        assert!(told.stderr.contains(what), "{told:#?}");
+        assert!(told.stderr.contains(&format!("[{code}]")), "{told:#?}");
+        assert!(!told.stderr.contains("archive of"), "{told:#?}");
+    }
+}
+
 #[test]
 fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     let (campus, report) = campus();
@@ -148,6 +167,7 @@ fn who_is_killed_before_the_files_go_out_has_blackboards_signed_word() {
     assert!(chinese.contains("\n未證明     日誌"), "{chinese}");
     let json = verify(&campus, &file, &["--json"]).succeeded().json();
     assert_eq!(json["committed_at"], one["committed_at"]);
+    is_asked_no_more_than_it_has(&campus, &file, &report);
     assert_eq!(json["submission_id"], one["submission_id"]);
 
     let mut bytes = fs::read(&file).unwrap();

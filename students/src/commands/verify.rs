@@ -16,6 +16,7 @@ use std::path::Path;
 use rustls_pki_types::UnixTime;
 use scb_certs::Fingerprint;
 use scb_cli::{local_time, printable, rfc3339, say};
+use scb_protocol::Refusal;
 use scb_protocol::announcement::is_announcement;
 use scb_protocol::commitment::is_commitment;
 use scb_protocol::export::is_export;
@@ -30,7 +31,7 @@ use super::say_json;
 use crate::cli::{Common, Verify};
 use crate::setup::verification_roots;
 use crate::words::{Words, padded};
-use crate::{Error, openssl, receipts};
+use crate::{Error, Kept, Unshown, openssl, receipts};
 
 pub(super) fn run(common: &Common, arguments: &Verify) -> Result<(), Error> {
     let roots = verification_roots(common)?;
@@ -68,8 +69,8 @@ fn judge(
     zip: &[u8],
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    let receipt = VerifiedReceipt::verify_witnessed(zip, roots, policy);
-    let receipt = receipt.map_err(Error::ReceiptRefused)?;
+    let verify = |policy: &_| VerifiedReceipt::verify_witnessed(zip, roots, policy);
+    let receipt = by_witnesses(policy, verify, VerifiedReceipt::witnessed)?;
     if !common.json {
         say_checks(&receipt, words_of(common))?;
     }
@@ -95,11 +96,36 @@ fn say_checks(receipt: &VerifiedReceipt, words: VerdictWords) -> Result<(), Erro
     Ok(())
 }
 
+/// By the witnesses that are wanted. What verifies but for too few of them is told as that.
+fn by_witnesses<T>(
+    policy: &WitnessPolicy,
+    verify: impl Fn(&WitnessPolicy) -> Result<T, Refusal>,
+    witnessed: impl Fn(&T) -> Option<&Witnessed>,
+) -> Result<T, Error> {
+    verify(policy).map_err(|refusal| {
+        let one = WitnessPolicy::new(1, policy.outside().to_vec());
+        let found = one.and_then(|one| verify(&one).ok());
+        match found.as_ref().and_then(&witnessed) {
+            Some(seen) => Unshown::too_few(policy, seen).into(),
+            None => Error::ReceiptRefused(refusal),
+        }
+    })
+}
+
 /// What stands alone is compared with no file here, and no other program looks at it.
-fn require_alone(arguments: &Verify) -> Result<(), Error> {
+fn require_alone(arguments: &Verify, kept: Kept) -> Result<(), Error> {
     match arguments.files.is_empty() && !arguments.openssl {
         true => Ok(()),
-        false => Err(Error::ArchiveAlone),
+        false => Err(Unshown::NoReceipt(kept).into()),
+    }
+}
+
+/// The same of what no witness has signed, either.
+fn require_unwitnessed(arguments: &Verify, kept: Kept) -> Result<(), Error> {
+    require_alone(arguments, kept)?;
+    match arguments.witness.is_empty() && arguments.quorum == 1 {
+        true => Ok(()),
+        false => Err(Unshown::NoWitness(kept).into()),
     }
 }
 

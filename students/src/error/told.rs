@@ -6,8 +6,8 @@ use scb_explain::{Language, nothing_changed};
 use scb_protocol::rules::MAX_GROUP;
 use scb_protocol::{Code, Refusal};
 
-use super::Error;
 use super::refused::{MEND_CLOCK, is_recorded, of_other_root, remedy_of};
+use super::{Error, Unshown};
 use crate::Recorded;
 use crate::speech::{failure, unchanged};
 
@@ -21,6 +21,7 @@ impl Error {
             }
             Self::Cli(error) => error.exit_code(),
             Self::ReceiptsRefused { .. }
+            | Self::Unshown(Unshown::TooFew { .. })
             | Self::ArchiveRefused(_)
             | Self::OwnCertificate { .. }
             | Self::GroupTooLarge { .. }
@@ -61,7 +62,7 @@ impl Error {
             Self::Refused(refusal) => refusal.code.as_str(),
             Self::ReceiptRefused(_) | Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.as_str(),
             Self::ArchiveRefused(_) => "archive_invalid",
-            Self::ArchiveAlone => "archive_alone",
+            Self::Unshown(unshown) => unshown.code(),
             Self::SeveralRefused(refusals) => refusals
                 .first()
                 .map_or("refused", |refusal| refusal.code.as_str()),
@@ -136,7 +137,7 @@ impl Error {
             ),
             Self::Cli(error) => return error.remedy(),
             Self::ReceiptsRefused { .. } => Code::ReceiptInvalid.remedy().to_owned(),
-            Self::ArchiveAlone => "leave them out, or name a receipt; an archive has a receipt.zip for each submission".into(),
+            Self::Unshown(unshown) => unshown.remedy().into(),
             Self::ArchiveRefused(error) if error.other_root().is_some() => {
                 let (root, _) = error.other_root()?;
                 of_other_root(&root.to_string(), "archive")

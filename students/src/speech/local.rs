@@ -5,9 +5,9 @@ use scb_explain::{Language, told};
 use scb_protocol::rules::MAX_GROUP;
 use scb_protocol::statement::{FileEntry, Files, MAX_FILES};
 
-use crate::Error;
 use crate::error::places;
 use crate::words::Words;
+use crate::{Error, Unshown};
 
 /// What happened and what to do about it; none for what is told in English only.
 pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
@@ -35,6 +35,21 @@ pub(super) fn chinese(error: &Error) -> Option<(String, Option<String>)> {
                 "以最多 {limit} 人為一組提交；若知道此 Blackboard 接受更多人，請先領取證書\
                  （student enrol --ids {ids}），屆時才會查詢"
             ),
+        ),
+        Error::Unshown(Unshown::TooFew {
+            cosigned,
+            missing,
+            quorum,
+        }) => (
+            format!(
+                "憑 {} 的加簽驗證通過；{} 沒有加簽：需要 {quorum} 個，只有 {} 個",
+                Unshown::names(cosigned),
+                Unshown::names(missing),
+                cosigned.len()
+            ),
+            "它並無不妥：在某見證者加入之前已完成的，不會再有其加簽，新的副本也不會更多；該見證者其後有否見到這一項，見該作業的\
+             全份存檔：以相同的 --witness 及 --quorum 執行 student verify ARCHIVE"
+                .to_owned(),
         ),
         Error::NoIds => (
             "沒有輸入學生編號".to_owned(),

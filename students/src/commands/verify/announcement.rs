@@ -6,9 +6,9 @@ use scb_cli::{local_time, rfc3339};
 use scb_protocol::announcement::{Said, VerifiedAnnouncement};
 use serde_json::json;
 
-use super::{require_alone, tell_alone, words_of};
-use crate::Error;
+use super::{require_unwitnessed, tell_alone, words_of};
 use crate::cli::{Common, Verify};
+use crate::{Error, Kept};
 
 pub(super) fn run(
     common: &Common,
@@ -16,7 +16,7 @@ pub(super) fn run(
     zip: &[u8],
     roots: &[Fingerprint],
 ) -> Result<(), Error> {
-    require_alone(arguments)?;
+    require_unwitnessed(arguments, Kept::Rules)?;
     let announcement = VerifiedAnnouncement::verify(zip, roots).map_err(Error::ReceiptRefused)?;
     let told = (&*verdict(&announcement, common), &as_json(&announcement));
     tell_alone(common, announcement.checks(), told)

@@ -11,16 +11,16 @@ use serde_json::json;
 
 use super::words::VerdictWords;
 use super::{line, require_alone, words_of};
-use crate::Error;
 use crate::cli::{Common, Verify};
 use crate::commands::say_json;
+use crate::{Error, Kept};
 
 pub(super) fn run(
     common: &Common,
     arguments: &Verify,
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    require_alone(arguments)?;
+    require_alone(arguments, Kept::Archive)?;
     let path = &arguments.receipt;
     let file = File::open(path).map_err(Error::file("read", path))?;
     let verified = VerifiedExport::verify(BufReader::new(file), roots, policy);

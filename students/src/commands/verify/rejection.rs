@@ -7,9 +7,9 @@ use scb_protocol::receipt::{WitnessPolicy, Witnessed};
 use scb_protocol::rejection::VerifiedRejection;
 use serde_json::json;
 
-use super::{names, require_alone, tell_alone, witnesses, words_of};
-use crate::Error;
+use super::{by_witnesses, names, require_alone, tell_alone, witnesses, words_of};
 use crate::cli::{Common, Verify};
+use crate::{Error, Kept};
 
 pub(super) fn run(
     common: &Common,
@@ -17,9 +17,9 @@ pub(super) fn run(
     zip: &[u8],
     (roots, policy): (&[Fingerprint], &WitnessPolicy),
 ) -> Result<(), Error> {
-    require_alone(arguments)?;
-    let rejection = VerifiedRejection::verify(zip, roots, policy);
-    let rejection = rejection.map_err(Error::ReceiptRefused)?;
+    require_alone(arguments, Kept::Refused)?;
+    let verify = |policy: &_| VerifiedRejection::verify(zip, roots, policy);
+    let rejection = by_witnesses(policy, verify, VerifiedRejection::witnessed)?;
     let told = (&*verdict(&rejection, common), &as_json(&rejection));
     tell_alone(common, rejection.checks(), told)
 }

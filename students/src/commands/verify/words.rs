@@ -7,7 +7,7 @@ use scb_protocol::receipt::{VerifiedReceipt, Witnessed};
 use scb_tlog::KeyName;
 
 use super::compare::Compared;
-use crate::Error;
+use crate::{Error, Unshown};
 
 /// The words in one language.
 #[derive(Clone, Copy)]
@@ -84,6 +84,11 @@ impl VerdictWords {
     pub(super) fn without_success(self, error: &Error) -> &'static str {
         match error {
             Error::ReceiptRefused(_) => self.does_not_verify(),
+            Error::Unshown(Unshown::TooFew { .. }) => self.pick(
+                "it verifies, but NOT with as many witnesses as are wanted",
+                "驗證通過，但見證者不足所需的數目",
+            ),
+            Error::Unshown(_) => self.pick("it was not judged", "未作判定"),
             Error::OtherFile { .. } => self.pick(
                 "the receipt verifies, but NOT for this file",
                 "收據驗證通過，但並非此檔案的收據",
