@@ -88,7 +88,32 @@ fn openssl_dates(receipt: &Unpacked) {
     then.says("URI:spiffe://campus.test/service/cuhk");
 }
 
-/// Steps 1 to 6.
+/// Step 7: each member is named, with the certificate that has signed, by CUHK's answer or token.
+fn openssl_hears_cuhk(receipt: &Unpacked, count: usize) {
+    let heard = receipt.step(7);
+    let mode = receipt.json(file::LEAF)["entry"]["accepted"]["mode"].clone();
+    let (kind, jwts, word) = match mode.as_str().unwrap() {
+        "verified" => ("scb-verification+jwt", 1, "True"),
+        _ => ("scb-identity+jwt", count, "'by token'"),
+    };
+    for (what, times) in [
+        (format!(" {kind} {{"), jwts),
+        ("Verified OK".to_owned(), jwts),
+        (".pem: OK".to_owned(), jwts),
+        ("URI:spiffe://campus.test/service/cuhk".to_owned(), jwts),
+        (format!(", {word}]"), count),
+    ] {
+        assert_eq!(heard.output.matches(&what).count(), times, "{what}");
+    }
+    let signers = receipt.step(5).output;
+    for sid in &THREE[..count] {
+        let member = format!("['spiffe://campus.test/student/{sid}', '");
+        let (_, certificate) = heard.output.split_once(&member).unwrap();
+        assert!(signers.contains(&certificate[..64]), "{}", heard.output);
+    }
+}
+
+/// Steps 1 to 7.
 fn openssl_confirms_all_but_the_log(receipt: &Unpacked, count: usize) {
     let root = receipt.step(1).output;
     let (_, fingerprint) = root.trim().split_once('=').unwrap();
@@ -118,6 +143,7 @@ fn openssl_confirms_all_but_the_log(receipt: &Unpacked, count: usize) {
 
     let stated = receipt.json(file::STATEMENT)["files"][0]["sha256"].clone();
     receipt.step(6).says(stated.as_str().unwrap());
+    openssl_hears_cuhk(receipt, count);
 }
 
 #[test]
@@ -156,6 +182,14 @@ fn openssl_refuses_altered_receipts() {
         receipt.step(8).refuses_log(name);
     }
     keys_of_ones_own_are_seen(&fresh());
+    let receipt = fresh();
+    receipt.step(7).says("Verified OK");
+    let last = receipt.read(file::VERIFICATION).len() - 10;
+    for place in [last, last / 2] {
+        receipt.flip(file::VERIFICATION, place);
+        receipt.step(7).fails(file::VERIFICATION);
+        receipt.flip(file::VERIFICATION, place);
+    }
     let proof = String::from_utf8(fresh().read(file::PROOF)).unwrap();
     for place in [
         proof.find("\n\n").unwrap() - 5,
