@@ -84,7 +84,8 @@ def witness(text):
     try:
         verifier_key(text, 4)
     except (ValueError, IndexError, Wrong):
-        raise argparse.ArgumentTypeError("%r is no witness's key: NAME+ID+KEY, as its operator gives it" % text) from None
+        told = "%r is no witness's key: NAME+ID+KEY, as its operator gives it" % text
+        raise argparse.ArgumentTypeError(told) from None
     return text
 
 
