@@ -215,6 +215,60 @@ fn another_root_is_made_where_the_first_is_and_the_server_never_sees_either_key(
 }
 
 #[test]
+fn no_name_that_was_mistyped_ends_a_key() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    campus.move_root_to_a_safe();
+    let request = |which: &str, out: &str| {
+        let request = ["keys", "request", which, "--out", out];
+        match which {
+            "students" => {
+                campus.cuhk(&[&request[..], &["--passphrase-file", "issuers.pass"]].concat())
+            }
+            _ => campus.cuhk(&request),
+        }
+    };
+    let sign = |out: &str, more: &[&str]| {
+        let sign = ["keys", "sign-request", "request.json", "--root-dir", "safe"];
+        let rest = ["--out", out, "--root-passphrase-file", "root.pass"];
+        campus.cuhk(&[&sign[..], &rest, more].concat())
+    };
+    let untouched = |file: &str, act: &dyn Fn() -> Ran| {
+        let before = fs::read(campus.path(file)).unwrap();
+        let refused = act();
+        assert_eq!(refused.exit, Some(2), "{file}: {refused:#?}");
+        assert!(refused.stderr.contains("[file_exists]"), "{refused:#?}");
+        assert_eq!(fs::read(campus.path(file)).unwrap(), before, "{file}");
+    };
+    request("lists", "request.json").succeeded();
+    untouched("safe/key.pem", &|| sign("safe/key.pem", &[]));
+    untouched("request.json", &|| sign("request.json", &[]));
+    for file in [
+        "issuers/students/cert.pem",
+        "issuers/students/key.pem",
+        "config.toml",
+    ] {
+        let file = format!("cuhk.home/{file}");
+        untouched(&file, &|| request("students", &file));
+        untouched(&file, &|| request("lists", &file));
+    }
+
+    // Where a key is made meanwhile.
+    let next = "cuhk.home/issuers/students-2/key.pem";
+    assert_eq!(request("students", next).exit, Some(2));
+    let key = fs::read_to_string(campus.path(next)).unwrap();
+    assert!(key.contains("BEGIN ENCRYPTED PRIVATE KEY"), "{key}");
+
+    // Another root takes a directory of its own.
+    request("root", "request.json").succeeded();
+    let same = ["--new-root-dir", "safe"];
+    untouched("safe/cert.pem", &|| sign("answer.json", &same));
+    assert!(!campus.path("answer.json").exists());
+    sign("answer.json", &["--new-root-dir", "safe-2"]).succeeded();
+    untouched("answer.json", &|| request("lists", "answer.json"));
+}
+
+#[test]
 fn an_older_root_signs_nothing_once_another_one_is_in_its_place() {
     let campus = ByHand::new();
     campus.init().succeeded();

@@ -1,5 +1,6 @@
 //! `cuhk keys`
 
+mod carried;
 mod ceremony;
 mod passphrase;
 mod withdraw;
@@ -14,6 +15,7 @@ use scb_cli::{Failure, Home, say};
 use serde::Serialize;
 use serde_json::json;
 
+use self::carried::Carried;
 pub(super) use self::ceremony::require_root_key;
 use self::ceremony::{rotate_issuer, rotate_root};
 use super::listing::{Moment, say_json};
@@ -120,7 +122,7 @@ pub(super) enum Command {
     Request {
         /// Which key
         which: Requested,
-        /// Where to write the request
+        /// Where to write the request; of what is there only an earlier request is replaced
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         #[command(flatten)]
@@ -182,7 +184,7 @@ pub(super) struct SignRequest {
     /// Where the key of another root is made, if one is asked for; kept like the first
     #[arg(long, value_name = "DIR")]
     new_root_dir: Option<PathBuf>,
-    /// Where to write the answer
+    /// Where to write the answer; of what is there only an earlier answer is replaced
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
@@ -229,6 +231,7 @@ pub(super) fn run(desk: &Desk<'_>, command: Command) -> Result<(), Failure> {
             passphrase,
             numbers,
         } => {
+            Carried::Request.require_place(&out)?;
             numbers.go_beyond(&store)?;
             ceremony::write_request(&home, &store, which, &out, &passphrase)
         }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::super::listing::say_json;
 use super::super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};
+use super::carried::{CEREMONY_FILE, Carried};
 use super::{Requested, SignRequest, now};
 use crate::Error;
 use crate::ceremony::{
@@ -26,8 +27,6 @@ use crate::store::{CrlSigner, Store};
 use crate::time::later;
 use crate::turn::{Turn, Work};
 
-/// Largest request or answer that is read, in bytes.
-const CEREMONY_FILE: u64 = 256 * 1024;
 /// What the root signs counts for 13 months: with less than a year of it something was wrong with a clock.
 const SHORT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -149,7 +148,7 @@ pub(super) fn write_request(
 
 /// With what tells it from every other request.
 fn asked(out: &Path, request: &[u8], told: &str) -> Result<(), Failure> {
-    written(out, request, told)?;
+    Carried::Request.write(out, request, told)?;
     Ok(say(&format!(
         "compare where it is signed: {}",
         of_request(request)
@@ -161,6 +160,7 @@ fn of_request(bytes: &[u8]) -> String {
 }
 
 pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
+    Carried::Answer.require_place(&signing.out)?;
     let bytes = read_limited(&signing.file, CEREMONY_FILE)?;
     signing
         .root_dir
@@ -171,11 +171,8 @@ pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
         Ok(request) => sign_root_request(signing, &request)?.to_json(),
         Err(_) => sign_issuer_request(signing, &SigningRequest::from_json(&bytes)?)?.to_json(),
     };
-    written(
-        &signing.out,
-        &answer,
-        "to be taken in with `cuhk keys import`: the answer is in",
-    )
+    let told = "to be taken in with `cuhk keys import`: the answer is in";
+    Carried::Answer.write(&signing.out, &answer, told)
 }
 
 fn sign_issuer_request(
@@ -235,6 +232,7 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
             for address in request.addresses() {
                 say(&format!("  names         {}", printable(address)))?;
             }
+            require_no_root(dir, &request.roots()?)?;
             Some(dir)
         }
         (Some(_), None) => {
@@ -256,6 +254,19 @@ fn sign_root_request(signing: &SignRequest, request: &RootRequest) -> Result<Roo
         write_atomic(&dir.join(path::CERTIFICATE), pem.as_bytes(), 0o644)?;
     }
     Ok(answer)
+}
+
+/// Its certificate would give way to another one for its key.
+fn require_no_root(dir: &Path, roots: &[Certificate]) -> Result<(), Failure> {
+    match read_certificate_file(&dir.join(path::CERTIFICATE)) {
+        Ok(there) if roots.contains(&there) => Err(Failure::usage(format!(
+            "there is a root already in {}: nothing is put in its place",
+            printable(&dir.to_string_lossy())
+        ))
+        .with_remedy("name an empty directory with --new-root-dir")
+        .with_code("file_exists")),
+        _ => Ok(()),
+    }
 }
 
 /// Of the roots whose keys are here.
@@ -355,12 +366,6 @@ pub(super) fn put_to_use(authority: CrlSigner) -> Result<(), Failure> {
         "{authority}  is put to use: a running server publishes its revocation list at once and \
          lets it issue 10 s later"
     ))?)
-}
-
-fn written(out: &Path, bytes: &[u8], told: &str) -> Result<(), Failure> {
-    write_atomic(out, bytes, 0o644)?;
-    let out = out.display().to_string();
-    Ok(say(&format!("{told} {}", printable(&out)))?)
 }
 
 /// Told before anybody types a passphrase.
