@@ -18,7 +18,7 @@ use scb_protocol::values::Der;
 use serde::{Deserialize, Serialize};
 
 pub use import::import;
-pub(crate) use import::{is_imported, try_key};
+pub(crate) use import::{is_imported, is_root_imported, try_key};
 pub(crate) use in_force::InForce;
 pub use in_force::NotInForce;
 pub use request::request;
@@ -26,7 +26,6 @@ pub(crate) use request::{newest_root, next_key};
 pub use revoked::Revoked as RevokedAuthority;
 pub(crate) use revoked::unlisted;
 pub(crate) use room::{Ending, Room, lists, room_at};
-pub(crate) use root::is_root_imported;
 pub use root::{RootAnswer, RootRequest, import_root, request_root, sign_root};
 pub(crate) use sign::require_in_force;
 pub use sign::{open_root, sign};

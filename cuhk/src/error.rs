@@ -315,10 +315,12 @@ pub enum Error {
         ended: UnixTime,
     },
     /// The newest root has run out.
-    #[error("the root ended at {}: nobody believes what it signs", local_time(*ended))]
+    #[error("this machine's clock says {}, but the root ended at {}", local_time(*now), local_time(*ended))]
     RootEnded {
         /// When it ended.
         ended: UnixTime,
+        /// The time now.
+        now: UnixTime,
     },
     /// A passphrase does not open a key.
     #[error("the passphrase does not open {}", path.display())]

@@ -269,6 +269,30 @@ fn no_name_that_was_mistyped_ends_a_key() {
 }
 
 #[test]
+fn whoever_names_the_wrong_directory_is_told_which_one_it_takes() {
+    let campus = ByHand::new();
+    campus.init().succeeded();
+    let request = ["keys", "request", "lists", "--out", "request.json"];
+    campus.cuhk(&request).succeeded();
+    let sign = [
+        "keys",
+        "sign-request",
+        "request.json",
+        "--out",
+        "answer.json",
+    ];
+    for command in [&sign[..], &["root", "passphrase"]] {
+        let there = ["--root-dir", "nowhere"];
+        let refused = campus.cuhk(&[command, &there[..]].concat());
+        assert_eq!(refused.exit, Some(2), "{refused:#?}");
+        let told = &refused.stderr;
+        assert!(told.contains("[root_key_absent]"), "{told}");
+        assert!(told.contains("name the directory with"), "{told}");
+        assert!(!told.contains("keys request"), "{told}");
+    }
+}
+
+#[test]
 fn an_older_root_signs_nothing_once_another_one_is_in_its_place() {
     let campus = ByHand::new();
     campus.init().succeeded();

@@ -5,7 +5,7 @@ use scb_certs::{Certificate, Issuer, Passphrase};
 use scb_cli::{Home, read_limited, write_atomic};
 
 use super::sign::require_root;
-use super::{ANSWER, InForce, REQUEST, SigningAnswer, SigningRequest};
+use super::{ANSWER, InForce, REQUEST, RootAnswer, SigningAnswer, SigningRequest};
 use crate::Error;
 use crate::config::path;
 use crate::issuers::{issuer_kind, named_root, open_key, read_certificate, stored_roots};
@@ -86,6 +86,16 @@ pub(crate) fn is_imported(
             "another certificate of this authority was taken in before, and it was put to use with that",
         )),
     }
+}
+
+/// Whether this very answer of a root was taken in before.
+///
+/// # Errors
+///
+/// [`Error::Storage`].
+pub(crate) fn is_root_imported(store: &Store, answer: &RootAnswer) -> Result<bool, Error> {
+    let signed = answer.signed();
+    store.read_blocking(move |records| records.bundles().holds(&signed))
 }
 
 /// Takes in the certificate of the authority that was asked for. A running server publishes its

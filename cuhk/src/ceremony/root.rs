@@ -125,7 +125,7 @@ impl RootAnswer {
         self.certificate.as_deref()
     }
 
-    fn signed(&self) -> SignedBundle {
+    pub(super) fn signed(&self) -> SignedBundle {
         SignedBundle {
             bundle: self.bundle.clone(),
             signatures: self
@@ -213,7 +213,7 @@ pub fn request_root(
 /// # Errors
 ///
 /// [`Error::RequestNotOurs`] if a root is not among those that go on, [`Error::WrongRoot`] if the newest does not sign,
-/// [`Error::ClockSetBack`] before a root's beginning, [`Error::RootEnded`] after the newest's end;
+/// [`Error::ClockBeforeRoot`] before a root's beginning, [`Error::RootEnded`] after the newest's end;
 /// [`Error::CeremonyInvalid`] if a next root is asked for and its key is not there, or the other way round.
 pub fn sign_root(
     request: &RootRequest,
@@ -271,16 +271,6 @@ pub fn sign_root(
         signatures: signed.signatures.into_iter().map(Der::new).collect(),
         crosses,
     })
-}
-
-/// Whether this very answer was taken in before.
-///
-/// # Errors
-///
-/// [`Error::Storage`].
-pub(crate) fn is_root_imported(store: &Store, answer: &RootAnswer) -> Result<bool, Error> {
-    let signed = answer.signed();
-    store.read_blocking(move |records| records.bundles().holds(&signed))
 }
 
 /// Takes in what a root signed: a running server hands it out within a second.
@@ -351,7 +341,8 @@ fn not_taken(error: &BundleError, now: UnixTime) -> Error {
             not_before,
             not_after,
         } => not_in_force(InForce::signed_at(*not_before, *not_after), now),
-        _ => Error::CeremonyInvalid("no root of this home has signed a later trust bundle"),
+        BundleError::WentBack { .. } => Error::CeremonyInvalid(NUMBER_USED),
+        _ => Error::CeremonyInvalid("no root of this home has signed its trust bundle"),
     }
 }
 
@@ -408,6 +399,8 @@ fn require_own(
     }
 }
 
+const NUMBER_USED: &str = "the number that its request asked for is used already: another answer, to the same request \
+    or to a later one, was taken in before";
 const NUMBERS: &str = "a number in it is not one that was asked for: nothing later could follow it";
 
 /// No later than the one that may be asked for now: after the highest number there is none.

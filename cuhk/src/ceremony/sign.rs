@@ -34,7 +34,7 @@ pub fn open_root(dir: &Path, passphrase: &Passphrase) -> Result<Root, Error> {
 /// # Errors
 ///
 /// [`Error::RequestNotOurs`] if it is for another trust domain, [`Error::WrongRoot`] if for another
-/// root of it, [`Error::ClockSetBack`] before the root's beginning, [`Error::RootEnded`] after its end;
+/// root of it, [`Error::ClockBeforeRoot`] before the root's beginning, [`Error::RootEnded`] after its end;
 /// [`Error::CeremonyInvalid`] if it is not signed by its own key, [`Error::Certificates`].
 pub fn sign(request: &SigningRequest, root: &Root, now: UnixTime) -> Result<SigningAnswer, Error> {
     let own = root.certificate().authority_trust_domain()?;
@@ -77,16 +77,16 @@ pub(super) fn require_root(asked: Fingerprint, root: &Certificate) -> Result<(),
 pub(crate) fn require_in_force(root: &Certificate, now: UnixTime) -> Result<(), Error> {
     let ended = root.not_after();
     match ended < now {
-        true => Err(Error::RootEnded { ended }),
+        true => Err(Error::RootEnded { ended, now }),
         false => Ok(()),
     }
 }
 
 /// On a machine without records the root's own beginning is all that is known of the time.
 pub(super) fn check_time(root: &Root, now: UnixTime) -> Result<(), Error> {
-    let last = root.certificate().not_before();
-    match last > now {
-        true => Err(Error::ClockSetBack { last, now }),
+    let begins = root.certificate().not_before();
+    match begins > now {
+        true => Err(Error::ClockBeforeRoot { begins, now }),
         false => Ok(()),
     }
 }

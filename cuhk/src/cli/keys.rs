@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use self::carried::Carried;
-pub(super) use self::ceremony::require_root_key;
+pub(super) use self::ceremony::require_named_root_key;
 use self::ceremony::{rotate_issuer, rotate_root};
 use super::listing::{Moment, say_json};
 use super::passphrases::{IssuersPassphrase, Passphrases, RootPassphrase};

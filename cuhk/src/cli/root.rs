@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use scb_cli::{Failure, local_time, printable, say};
 
-use super::keys::require_root_key;
+use super::keys::require_named_root_key;
 use super::passphrases::{NewRootPassphrase, RootPassphrase};
 use super::{Desk, now};
 use crate::Error;
@@ -119,7 +119,8 @@ fn passphrase(desk: &Desk<'_>, arguments: &ChangePassphrase) -> Result<(), Failu
         Some((home, _)) => root_directories(home)?,
         None => arguments.root_dir.clone(),
     };
-    dirs.iter().try_for_each(|dir| require_root_key(dir))?;
+    dirs.iter()
+        .try_for_each(|dir| require_named_root_key(dir))?;
     if let (Some((home, _)), true) = (&here, dirs.is_empty()) {
         let absent = Failure::from(Error::RootKeyAbsent {
             path: home.path(path::ROOT),

@@ -145,7 +145,7 @@ impl Error {
             Self::ClockBeforeRoot { .. } => {
                 "nothing was done; set the clock (`timedatectl` shows it) and do the same again: \
                  --clock-is-right helps no clock from before the root. If it is right, it was ahead when \
-                 `cuhk init` ran, and nothing of this home counts yet: make a new one"
+                 that root was made; where `cuhk init` made it, nothing of that home counts yet: make a new one"
             }
             Self::ClockAhead { .. } => CLOCK_AHEAD,
             Self::LogContradicted { .. } => {
@@ -178,7 +178,11 @@ impl Error {
                 "`cuhk init` was given two: that of --root-passphrase-file opens a root's key, that \
                  of --passphrase-file those of the issuing authorities and of the log"
             }
-            Self::RootEnded { .. } => crate::warnings::ROOT_ENDED,
+            Self::RootEnded { .. } => {
+                "nothing was done. If this clock is wrong, set it (`timedatectl` shows it) and do the same again. If it \
+                 is right, nobody believes what that root signs: make a new CUHK (`cuhk init` with another --home) and \
+                 hand out its ca.pem and its fingerprint as the first time (docs/OPERATIONS.md, \"The root has ended\")"
+            }
             Self::AuthorityEnded { .. } => {
                 "put another one in its place: `cuhk keys rotate services` or `students`, then start \
                  the server again. `cuhk doctor` says so 60 days before"

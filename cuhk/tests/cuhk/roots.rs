@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 use scb_certs::{IssuerKind, Root, SigningKey, TrustStore};
+use scb_cli::{Failure, local_time};
 use scb_cuhk::{
     Config, CrlSigner, Error, RootAnswer, RootRequest, import, import_root, request, request_root,
     sign, sign_root,
@@ -226,8 +227,15 @@ async fn a_root_that_has_ended_signs_nothing_as_nobody_would_believe_it() {
         tokio::task::spawn_blocking(asked).await.unwrap().unwrap()
     };
     sign(&asked, &root, university.clock.now()).unwrap();
-    let refused = sign(&asked, &root, after);
-    assert!(matches!(refused, Err(Error::RootEnded { .. })));
+    let refused = sign(&asked, &root, after).unwrap_err();
+    assert!(matches!(refused, Error::RootEnded { .. }));
+    told_of_the_clock(refused, after, "If it is right");
+    let begins = university.root.not_before();
+    let before = UnixTime::since_unix_epoch(Duration::from_secs(begins.as_secs() - 1));
+    let refused = sign(&asked, &root, before).unwrap_err();
+    told_of_the_clock(refused, before, "--clock-is-right helps no clock");
+    let refused = sign_root(&request, by, None, before).unwrap_err();
+    told_of_the_clock(refused, before, "--clock-is-right helps no clock");
     for another in [true, false] {
         let (home, store) = (university.home(), university.store.clone());
         let request = move || request_root(&home, &store, another, after);
@@ -237,6 +245,20 @@ async fn a_root_that_has_ended_signs_nothing_as_nobody_would_believe_it() {
             "{refused:?}"
         );
     }
+}
+
+/// A root's own machine has no records to hold it against.
+fn told_of_the_clock(refused: Error, now: UnixTime, remedy: &str) {
+    let failure = Failure::from(refused);
+    let clock = format!("this machine's clock says {}, but ", local_time(now));
+    assert!(failure.message.contains(&clock), "{failure:?}");
+    assert!(!failure.message.contains("records"), "{failure:?}");
+    let told = failure.remedy.unwrap();
+    assert!(
+        told.contains("set it") || told.contains("set the clock"),
+        "{told}"
+    );
+    assert!(told.contains(remedy), "{told}");
 }
 
 #[tokio::test]
@@ -283,8 +305,14 @@ async fn what_no_root_of_this_home_has_signed_changes_nothing() {
 
     // The twin: as it was signed, and only once.
     university.take_in(honest.clone()).await.unwrap();
-    let again = university.take_in(honest).await;
-    assert!(matches!(again, Err(Error::CeremonyInvalid(_))), "{again:?}");
+    let used = |again: &Error| {
+        again
+            .to_string()
+            .contains("number that its request asked for")
+    };
+    let again = university.take_in(honest).await.unwrap_err();
+    assert!(matches!(again, Error::CeremonyInvalid(_)), "{again:?}");
+    assert!(used(&again), "{again}");
     assert_eq!(university.bundle().await.0, 2);
 }
 

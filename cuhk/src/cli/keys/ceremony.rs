@@ -162,10 +162,8 @@ fn of_request(bytes: &[u8]) -> String {
 pub(super) fn sign_request(signing: &SignRequest) -> Result<(), Failure> {
     Carried::Answer.require_place(&signing.out)?;
     let bytes = read_limited(&signing.file, CEREMONY_FILE)?;
-    signing
-        .root_dir
-        .iter()
-        .try_for_each(|dir| require_root_key(dir))?;
+    let mut dirs = signing.root_dir.iter();
+    dirs.try_for_each(|dir| require_named_root_key(dir))?;
     say(&of_request(&bytes))?;
     let answer = match RootRequest::from_json(&bytes) {
         Ok(request) => sign_root_request(signing, &request)?.to_json(),
@@ -366,6 +364,15 @@ pub(super) fn put_to_use(authority: CrlSigner) -> Result<(), Failure> {
         "{authority}  is put to use: a running server publishes its revocation list at once and \
          lets it issue 10 s later"
     ))?)
+}
+
+/// [`require_root_key`], where it is on the machine that has it: nothing is left to be asked for elsewhere.
+pub(in crate::cli) fn require_named_root_key(dir: &Path) -> Result<(), Failure> {
+    require_root_key(dir).map_err(|error| match error {
+        Error::RootKeyAbsent { .. } => Failure::from(error)
+            .with_remedy("name the directory with the root's cert.pem and key.pem: --root-dir DIR"),
+        error => error.into(),
+    })
 }
 
 /// Told before anybody types a passphrase.
