@@ -412,4 +412,19 @@ fn requests_that_are_not_for_est_are_refused() {
         .succeeded();
     let rsa = student.asks("simpleenroll", "-K code.curl");
     assert!(rsa.starts_with("key_unsupported:"), "{rsa}");
+
+    // What is told makes a request that is taken.
+    student
+        .types(
+            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem; \
+             openssl req -new -sha512 -key key.pem -subj / -outform DER | openssl base64 > request.b64",
+        )
+        .succeeded();
+    let longer = student.asks("simpleenroll", "-K code.curl");
+    assert!(longer.starts_with("request_invalid:"), "{longer}");
+    let told = "openssl req -new -sha256 -key key.pem -subj / -outform DER | openssl base64";
+    assert!(longer.contains(told), "{longer}");
+    student.types(&format!("{told} > request.b64")).succeeded();
+    let signed = student.asks("simpleenroll", "-K code.curl");
+    assert!(signed.ends_with("200"), "{signed}");
 }

@@ -47,7 +47,7 @@ pub(crate) fn chinese(code: Code) -> (&'static str, &'static str) {
             "向學系查詢下一學期何時開放，然後再執行同一指令",
         ),
         Code::RequestInvalid => (
-            "證書簽署請求無效，或並非由其本身的金鑰簽署",
+            "證書簽署請求無效，或並非由其本身的金鑰以 SHA-256 簽署",
             "再執行一次；若仍出現，請更新本程式",
         ),
         Code::KeyUnsupported => (

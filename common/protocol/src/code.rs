@@ -92,7 +92,7 @@ codes! {
         "the term for which CUHK issues certificates has ended",
         "ask your department when the next term is opened, then run the same command again";
     RequestInvalid = "request_invalid", EXIT_REFUSED, 400,
-        "the certificate signing request is not valid or not signed by its own key",
+        "the certificate signing request is not valid or not signed by its own key with SHA-256",
         "run the command again; if it happens again, update this program";
     KeyUnsupported = "key_unsupported", EXIT_REFUSED, 400,
         "the key in the request is not an ECDSA key on the named curve P-256",

@@ -11,7 +11,8 @@ pub(super) fn told(code: Code) -> (&'static str, &'static str) {
         Code::MalformedMessage => "the body is not base64",
         Code::EnrolmentRefused => "CUHK does not accept this user with this enrolment code",
         Code::RequestInvalid => {
-            "the body is no PKCS#10 request (RFC 2986) in DER, or not signed by the key that is in it"
+            "the body is no PKCS#10 request (RFC 2986) in DER, or not signed by the key that is in it \
+             with SHA-256"
         }
         code => code.sentence(),
     };
@@ -26,8 +27,8 @@ fn remedy(code: Code) -> &'static str {
              openssl req -in request.pem -outform DER | openssl base64"
         }
         Code::RequestInvalid => {
-            "make the request with the private key of its own public key: openssl req -new -key \
-             key.pem -subj / -outform DER | openssl base64"
+            "make the request with the private key of its own public key and with SHA-256: openssl \
+             req -new -sha256 -key key.pem -subj / -outform DER | openssl base64"
         }
         Code::KeyUnsupported => {
             "make a key on P-256, as csrattrs says: openssl genpkey -algorithm EC -pkeyopt \
