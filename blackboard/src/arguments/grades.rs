@@ -159,7 +159,8 @@ pub(crate) struct Export {
     /// Write grades, too, where Canvas has a student excused (`EX`)
     #[arg(long)]
     pub(crate) overwrite_excused: bool,
-    /// File to write [default: standard output]
+    /// File to write [default: standard output]; of what is there only an earlier gradebook of the
+    /// same form is replaced
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

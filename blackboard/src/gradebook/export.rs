@@ -1,17 +1,19 @@
 //! `blackboard grades export`: grades as a gradebook, or in the teacher's own.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use scb_certs::StudentId;
-use scb_cli::{Failure, inert, note, write_atomic};
+use scb_cli::{Failure, inert, note, printable, read_limited, write_atomic};
 use scb_protocol::grade::Points;
 use scb_protocol::rules::Title;
 
 use super::columns::{Columns, Form, Named};
 use super::outdated::{self, Outdated};
 use super::refused;
-use super::sheet::{Row, Sheet};
+use super::sheet::{MAX_BYTES, Row, Sheet};
 use crate::arguments::grades::{Export, PlatformName};
 use crate::courses::Desk;
 use crate::store::grades::Graded;
@@ -28,6 +30,9 @@ pub(super) fn run(desk: &Desk, command: &Export) -> anyhow::Result<()> {
         Some(file) => filled(Sheet::read(file)?, command, &title, &grades)?,
         None => anew(command.platform, &title, &grades),
     };
+    if let Some(path) = &command.out {
+        check_place(path, &sheet)?;
+    }
     outdated::remark(&Outdated::all(desk, &place, &grades)?)?;
     let bytes = sheet.to_bytes();
     match &command.out {
@@ -38,6 +43,27 @@ pub(super) fn run(desk: &Desk, command: &Export) -> anyhow::Result<()> {
             Ok(out.flush()?)
         }
     }
+}
+
+/// An earlier gradebook of the same form is replaced, or an empty file: a name that was mistyped ends nothing else.
+fn check_place(out: &Path, sheet: &Sheet) -> Result<(), Failure> {
+    let is_of_form = |there: &[u8]| {
+        there.is_empty()
+            || Sheet::parse(there).is_ok_and(|there| there.header.first() == sheet.header.first())
+    };
+    let is_replaced = || {
+        fs::metadata(out).is_ok_and(|found| found.is_file())
+            && read_limited(out, MAX_BYTES).is_ok_and(|there| is_of_form(&there))
+    };
+    if fs::symlink_metadata(out).is_err() || is_replaced() {
+        return Ok(());
+    }
+    let path = printable(&out.to_string_lossy());
+    Err(
+        Failure::refused(format!("{path} is there already, and is no such gradebook"))
+            .with_remedy("name another file; nothing was changed")
+            .with_code("file_exists"),
+    )
 }
 
 /// The teacher's gradebook with the grades in it, and all else as it was.
@@ -149,4 +175,30 @@ fn moodle(title: &Title, grades: &Grades) -> Sheet {
     };
     let header = ["ID number", &points, &comments];
     Sheet::new(&header, grades.iter().map(row).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_gradebook_of_the_same_form_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out.csv");
+        let sheet = Sheet::parse(b"Student,ID,lab-1\nChan,1,8\n").unwrap();
+        check_place(&out, &sheet).unwrap();
+        for earlier in ["", "Student,ID,lab-1,lab-2\nLee,2,7,6\n"] {
+            fs::write(&out, earlier).unwrap();
+            check_place(&out, &sheet).unwrap();
+        }
+        let key = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n";
+        for other in [key, "sid,code\n1155000001,7K3QX\n", "\0"] {
+            fs::write(&out, other).unwrap();
+            let refused = check_place(&out, &sheet).unwrap_err();
+            assert_eq!(refused.code, Some("file_exists"), "{other}");
+        }
+        let refused = check_place(dir.path(), &sheet).unwrap_err();
+        assert_eq!(refused.code, Some("file_exists"));
+    }
 }

@@ -11,7 +11,7 @@ use scb_protocol::grade::Points;
 use super::refused;
 
 /// Largest file in bytes.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The file, row by row; the first row is the header.
 #[derive(Debug, Clone)]
