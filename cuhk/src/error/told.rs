@@ -179,9 +179,10 @@ impl Error {
                  of --passphrase-file those of the issuing authorities and of the log"
             }
             Self::RootEnded { .. } => {
-                "nothing was done. If this clock is wrong, set it (`timedatectl` shows it) and do the same again. If it \
-                 is right, nobody believes what that root signs: make a new CUHK (`cuhk init` with another --home) and \
-                 hand out its ca.pem and its fingerprint as the first time (docs/OPERATIONS.md, \"The root has ended\")"
+                "nothing was done. If this clock is wrong, set it (`timedatectl` shows it) and do the \
+                 same again. If it is right, nobody believes what that root signs: make a new CUHK \
+                 (`cuhk init` with another --home) and hand out its ca.pem and its fingerprint as the \
+                 first time (docs/OPERATIONS.md, \"The root has ended\")"
             }
             Self::AuthorityEnded { .. } => {
                 "put another one in its place: `cuhk keys rotate services` or `students`, then start \
