@@ -22,8 +22,8 @@ use self::crosses::Cross;
 pub(crate) use self::crosses::{CrossFile, stored_crosses};
 use self::stored::certificate_file;
 pub(crate) use self::stored::{
-    counting_roots, is_there, read_certificate, read_certificate_file, served_root, stored,
-    stored_roots,
+    counting_roots, is_there, needed_roots, read_certificate, read_certificate_file, served_root,
+    stored, stored_roots,
 };
 
 /// An issuing authority with its key.

@@ -1,8 +1,10 @@
 //! What two roots say of each other, while one takes the place of the other: for whoever knows one alone, and no
 //! trust bundle.
 
+use std::collections::BTreeSet;
+
 use rustls_pki_types::UnixTime;
-use scb_certs::{Certificate, DistributionUrls, Root, check_cross, may_certify_root};
+use scb_certs::{Certificate, DistributionUrls, Fingerprint, Root, check_cross, may_certify_root};
 use scb_cli::{Home, load_config, write_atomic};
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +17,17 @@ use crate::config::{Config, path};
 use crate::issuers::{CrossFile, stored_crosses, stored_roots};
 use crate::store::CrlSigner;
 
-/// Cross certificates between the newest root of a request and the next one, else between its last two: the
-/// addresses that they name. Nothing secret.
+/// Cross certificates between the next root and the last that counts beside it, else between the last two of a
+/// request: the addresses that they name. Nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Crossing {
     older: Addresses,
     newer: Addresses,
+    /// Which the older one is, where it is not the last before the newer: one that was passed over has retired as soon
+    /// as the newer counts, and leads nobody on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    older_root: Option<Fingerprint>,
 }
 
 /// Where a root's revocation list and certificate are published, if anywhere.
@@ -63,19 +69,49 @@ impl Crossing {
         Ok(Self {
             older: Addresses::of(&config, older),
             newer: Addresses::of(&config, newer),
+            older_root: None,
         })
     }
 
-    /// What the last two of `roots` say of each other, PEM: only where the keys of both are here, as whoever carried
-    /// the request could have put a stranger's root into it.
+    /// Between the `next` root and the last of `roots`, the oldest first, that goes on beside it: under which one of
+    /// `needed` is, else the newest.
+    pub(super) fn with_next(
+        home: &Home,
+        roots: &[(CrlSigner, Certificate)],
+        needed: &BTreeSet<CrlSigner>,
+        next: CrlSigner,
+    ) -> Result<Option<Self>, Error> {
+        let goes_on = |(signer, _): &&(CrlSigner, Certificate)| needed.contains(signer);
+        let newest = roots.last();
+        let Some(older) = roots.iter().rev().find(goes_on).or(newest) else {
+            return Ok(None);
+        };
+        let is_newest = newest.is_some_and(|(signer, _)| *signer == older.0);
+        Ok(Some(Self {
+            older_root: (!is_newest).then(|| older.1.fingerprint()),
+            ..Self::between(home, older.0, next)?
+        }))
+    }
+
+    /// What the last of `roots` and the older one say of each other, PEM: only where the keys of both are here, as
+    /// whoever carried the request could have put a stranger's root into it.
     pub(super) fn sign(
         &self,
         roots: &[Certificate],
         signers: &[&Root],
         now: UnixTime,
     ) -> Result<Vec<String>, Error> {
-        let [.., older, newer] = roots else {
-            return Err(Error::CeremonyInvalid("a cross certificate of one root"));
+        let [before @ .., newer] = roots else {
+            return Err(Error::CeremonyInvalid("a cross certificate of no root"));
+        };
+        let is_meant = |root: &&Certificate| match self.older_root {
+            Some(meant) => root.fingerprint() == meant,
+            None => true,
+        };
+        let Some(older) = before.iter().rev().find(is_meant) else {
+            return Err(Error::CeremonyInvalid(
+                "a cross certificate of a root that is none of those before the newest",
+            ));
         };
         // One that has ended certifies nothing, and is certified by nobody: the lists do without.
         if [older, newer]
@@ -156,7 +192,7 @@ impl RootRequest {
 }
 
 impl RootAnswer {
-    /// Whether whoever knows the root before the next one alone goes on to what is under that.
+    /// Whether whoever knows an older root alone goes on to what is under the next one.
     pub(crate) fn leads_on(&self) -> bool {
         let next = self.certificate().map(Certificate::from_pem);
         let Some(Ok(next)) = next else {
@@ -169,8 +205,8 @@ impl RootAnswer {
     }
 }
 
-/// Those in an answer, each with the file that is for it: what the last two of `roots` say of each other, and with
-/// this home's addresses. None in the answer of an earlier version.
+/// Those in an answer, each with the file that is for it: what the last of `roots` and an older one of this home say
+/// of each other, and with this home's addresses. None in the answer of an earlier version.
 ///
 /// # Errors
 ///
@@ -185,21 +221,17 @@ pub(super) fn checked(
     if answer.crosses.is_empty() {
         return Ok(found);
     }
-    let [.., older, newer] = roots else {
-        return Err(Error::CeremonyInvalid(STRANGE));
-    };
-    let crossing = Crossing::between(home, older.0, newer.0)?;
+    let newer = roots.last().ok_or(Error::CeremonyInvalid(STRANGE))?;
+    let mut older = stored_roots(home)?;
+    older.retain(|(signer, _)| *signer < newer.0);
     for pem in &answer.crosses {
         let cross = Certificate::from_pem(pem).map_err(altered)?;
-        let of = |subject: &Certificate, issuer: &Certificate| {
-            check_cross(&cross, subject, issuer).is_ok()
-        };
-        let (which, addresses) = if of(&newer.1, &older.1) {
-            (CrossFile::NewWithOld, &crossing.older)
-        } else if of(&older.1, &newer.1) {
-            (CrossFile::OldWithNew, &crossing.newer)
-        } else {
-            return Err(Error::CeremonyInvalid(STRANGE));
+        let (which, older) =
+            between(&cross, &older, &newer.1).ok_or(Error::CeremonyInvalid(STRANGE))?;
+        let crossing = Crossing::between(home, older, newer.0)?;
+        let addresses = match which {
+            CrossFile::NewWithOld => &crossing.older,
+            CrossFile::OldWithNew => &crossing.newer,
         };
         if found.iter().any(|(other, _)| *other == which) {
             return Err(Error::CeremonyInvalid(
@@ -218,8 +250,29 @@ pub(super) fn checked(
     Ok(found)
 }
 
-const STRANGE: &str = "a cross certificate in it is none between the last two roots of this home: the request or the \
-                       answer was altered on its way";
+/// Which of the two it is between `newer` and one of the `older`, and which one that is.
+fn between(
+    cross: &Certificate,
+    older: &[(CrlSigner, Certificate)],
+    newer: &Certificate,
+) -> Option<(CrossFile, CrlSigner)> {
+    let of =
+        |subject: &Certificate, issuer: &Certificate| check_cross(cross, subject, issuer).is_ok();
+    let which = |root: &Certificate| {
+        if of(newer, root) {
+            Some(CrossFile::NewWithOld)
+        } else if of(root, newer) {
+            Some(CrossFile::OldWithNew)
+        } else {
+            None
+        }
+    };
+    let mut older = older.iter().rev();
+    older.find_map(|(signer, root)| Some((which(root)?, *signer)))
+}
+
+const STRANGE: &str = "a cross certificate in it is none between the newest root of this home and one before it: the \
+                       request or the answer was altered on its way";
 const ELSEWHERE: &str = "a cross certificate in it says that a root's revocation list or certificate is elsewhere than \
                          at this home's `public_url`: the request was altered on its way, or that was changed \
                          meanwhile: ask anew";
@@ -263,6 +316,7 @@ mod tests {
         let crossing = Crossing {
             older: nowhere(),
             newer: nowhere(),
+            older_root: None,
         };
         let roots = [&old, &new].map(|root| root.certificate().clone());
         let made = |days| {

@@ -16,7 +16,7 @@ use super::revoked::{self, Revoked, require_listed, to_be_listed};
 use super::sign::{check_time, require_in_force, require_root};
 use crate::Error;
 use crate::config::path;
-use crate::issuers::{counting_roots, stored_roots};
+use crate::issuers::{counting_roots, needed_roots, stored_roots};
 use crate::store::{AuthorityKind, CrlSigner, Records, Store, StoredList};
 use crate::time::{earlier, later};
 
@@ -181,18 +181,16 @@ pub fn request_root(
         Ok((all, next, records.bundles().next_number(now)?, number))
     })?;
     let counting = counting_roots(home, &all, now)?;
-    let roots = stored_roots(home)?;
-    let roots = roots.iter().filter(|(signer, _)| counting.contains(signer));
-    let roots: Vec<_> = roots
-        .map(|(_, root)| Der::new(root.der().to_vec()))
-        .collect();
+    let mut roots = stored_roots(home)?;
+    roots.retain(|(signer, _)| counting.contains(signer));
     let newest = roots.last().ok_or(Error::RecordInvalid { what: "root" })?;
-    let newest = Certificate::from_der(newest.as_bytes())?;
-    require_in_force(&newest, now)?;
-    let cross = match (another, counting.last()) {
-        (true, Some(newest)) => Some(Crossing::between(home, *newest, next)?),
-        _ => None,
+    let newest = &newest.1;
+    require_in_force(newest, now)?;
+    let cross = match another {
+        true => Crossing::with_next(home, &roots, &needed_roots(home, &all, now)?, next)?,
+        false => None,
     };
+    let ders = roots.iter().map(|(_, root)| Der::new(root.der().to_vec()));
     Ok(RootRequest {
         kind: REQUEST.to_owned(),
         v: 1,
@@ -200,7 +198,7 @@ pub fn request_root(
         next: another.then_some(next),
         sequence,
         number,
-        roots,
+        roots: ders.collect(),
         revoked: to_be_listed(home, &all)?,
         cross,
     })

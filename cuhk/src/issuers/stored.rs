@@ -36,17 +36,7 @@ pub(crate) fn counting_roots(
     records: &[AuthorityRecord],
     now: UnixTime,
 ) -> Result<Vec<CrlSigner>, Error> {
-    let roots = stored_roots(home)?;
-    let mut counting = BTreeSet::new();
-    for record in records {
-        let in_use = record.state(records, now) != AuthorityState::Retired;
-        if issuer_kind(record.signer).is_none() {
-            continue;
-        }
-        let issuer = read_certificate(home, &path::authority(record.signer))?;
-        let named = roots.iter().find(|(_, root)| issuer.names_issuer(root));
-        counting.extend(named.filter(|_| in_use).map(|(signer, _)| *signer));
-    }
+    let mut counting = needed_roots(home, records, now)?;
     let of_roots = records.iter().map(|record| record.signer);
     counting.extend(
         of_roots
@@ -54,6 +44,26 @@ pub(crate) fn counting_roots(
             .max(),
     );
     Ok(counting.into_iter().collect())
+}
+
+/// Those under which one has not retired: the newest alone counts without.
+pub(crate) fn needed_roots(
+    home: &Home,
+    records: &[AuthorityRecord],
+    now: UnixTime,
+) -> Result<BTreeSet<CrlSigner>, Error> {
+    let roots = stored_roots(home)?;
+    let mut needed = BTreeSet::new();
+    for record in records {
+        let in_use = record.state(records, now) != AuthorityState::Retired;
+        if issuer_kind(record.signer).is_none() {
+            continue;
+        }
+        let issuer = read_certificate(home, &path::authority(record.signer))?;
+        let named = roots.iter().find(|(_, root)| issuer.names_issuer(root));
+        needed.extend(named.filter(|_| in_use).map(|(signer, _)| *signer));
+    }
+    Ok(needed)
 }
 
 /// The root by which clients recognise this server at the moment: that of its certificate for TLS,

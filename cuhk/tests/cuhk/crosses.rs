@@ -115,6 +115,57 @@ async fn they_are_handed_out_until_the_first_root_has_retired() {
     assert_eq!(university.shown("h2").await.len(), 3);
 }
 
+/// Two new roots before anything is under the first of them: that one retires at once.
+#[tokio::test]
+async fn a_root_that_was_passed_over_leaves_no_gap() {
+    if !judges() {
+        return;
+    }
+    let university = University::open().await;
+    let first = university.root_with_key();
+    let passed_over = university.another_root().await;
+    let (request, key) = (
+        university.asked_of_root(true).await,
+        SigningKey::generate().unwrap(),
+    );
+    let by = [first.clone(), passed_over.clone()];
+    let answer = sign_root(&request, &by, Some(key.clone()), university.clock.now()).unwrap();
+    let taken = university.take_in(answer).await.unwrap().unwrap();
+    assert_eq!(taken.to_string(), "root-3");
+    let (_, known) = university.bundle().await;
+    let newest = Root::from_parts(known.roots().last().unwrap().clone(), key).unwrap();
+    university.rotate_under(&newest, IssuerKind::Students).await;
+    university.pass(Duration::from_secs(10)).await;
+
+    let authorities = university.authorities().await;
+    let (first, newest) = (first.certificate(), newest.certificate());
+    check_cross(&authorities[0], newest, first).unwrap();
+    check_cross(&authorities[1], first, newest).unwrap();
+    assert_eq!(authorities[2..4], [first.clone(), newest.clone()]);
+    assert!(!authorities.contains(passed_over.certificate()));
+
+    let student = university.student("1155000001").await;
+    assert!(student.chain.certificates()[1].names_issuer(newest));
+    let written = |name: &str, certificates: &[Certificate]| {
+        let file = university.dir.path().join(name);
+        let pem: String = certificates.iter().map(Certificate::to_pem).collect();
+        std::fs::write(&file, pem).unwrap();
+        file
+    };
+    let verified = Command::new("openssl")
+        .args(["verify", "-attime"])
+        .arg(university.clock.now().as_secs().to_string())
+        .arg("-CAfile")
+        .arg(written("first.pem", std::slice::from_ref(first)))
+        .arg("-untrusted")
+        .arg(written("cacerts.pem", &authorities))
+        .arg(written("leaf.pem", &student.chain.certificates()[..1]))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success(), "{told}");
+}
+
 fn altered(answer: &RootAnswer, alter: impl FnOnce(&mut Value)) -> RootAnswer {
     let mut json: Value = serde_json::from_slice(&answer.to_json()).unwrap();
     alter(&mut json);
