@@ -163,6 +163,7 @@ pub(super) fn run_restore(desk: &Desk<'_>, arguments: &Restore) -> Result<(), Fa
     ];
     let lines = begins.into_iter().chain(log_aside.map(log_put_aside));
     let lines = lines.chain(CERTIFIED_SINCE.map(str::to_owned));
+    let lines = lines.chain(AUTHORITIES_SINCE.map(str::to_owned));
     let lines = lines.chain(of_services(services));
     let lines = lines.chain(SINCE.map(str::to_owned));
     for line in lines.chain(witnesses.iter().flat_map(witnessed)) {
@@ -243,6 +244,16 @@ const CERTIFIED_SINCE: [&str; 8] = [
     "    Of who has renewed since it knows the certificate of before, for which nobody has the key any more: that",
     "    command writes codes for those who have shown another one here, in a hand-in; for all who may have,",
     "    with --also-certified: cuhk roster import FILE --codes-out OUT --replace-codes --also-certified",
+];
+
+/// Whom nothing but a new certificate helps.
+const AUTHORITIES_SINCE: [&str; 6] = [
+    "  - issuing authorities and roots made since (cuhk keys rotate, cuhk keys withdraw --replace): they are gone,",
+    "    and CUHK does not know them any more. Whoever was certified under such a one needs a new code, and types",
+    "    student enrol --ids SID --replace --codes FILE",
+    "    Until then a platform's answer to them may be `status_unavailable`, and waiting does not help. cuhk keys",
+    "    list shows what is here: rotate again where one was rotated since, as the next one has the name of the one",
+    "    that is gone, and another key",
 ];
 
 const SINCE: [&str; 11] = [
