@@ -38,6 +38,8 @@ pub struct TrustStore {
     revocation: Option<Vec<Crl>>,
     /// Issuing authorities that complete the chain of whoever does not show them.
     issuers: Vec<Certificate>,
+    /// Whether there are no others.
+    knows_every_issuer: bool,
     known: KnownPaths,
 }
 
@@ -85,6 +87,7 @@ impl TrustStore {
             trust_domain,
             revocation: None,
             issuers: Vec::new(),
+            knows_every_issuer: false,
             known: KnownPaths::default(),
         })
     }
@@ -95,6 +98,14 @@ impl TrustStore {
     #[must_use]
     pub fn with_issuers(mut self, issuers: Vec<Certificate>) -> Self {
         self.issuers = issuers;
+        self
+    }
+
+    /// Says that there are no others than those of [`TrustStore::with_issuers`]: where a list is missing for what
+    /// another one issued, it is not the list that is to blame.
+    #[must_use]
+    pub fn knowing_every_issuer(mut self) -> Self {
+        self.knows_every_issuer = true;
         self
     }
 
@@ -226,7 +237,18 @@ impl TrustStore {
         now: UnixTime,
     ) -> Result<VerifiedPath, CertificateError> {
         self.verify_each(chain, purpose, now)
-            .map_err(|found| exact_reason(found, chain, self.root_for(chain)))
+            .map_err(|found| match found {
+                CertificateError::CrlUnavailable if self.is_of_no_issuer(chain) => {
+                    CertificateError::UnknownIssuer
+                }
+                found => exact_reason(found, chain, self.root_for(chain)),
+            })
+    }
+
+    /// Whether the root may have certified this authority, and nobody has it any more.
+    fn is_of_no_issuer(&self, chain: &Chain) -> bool {
+        let issuer = chain.certificates().get(1);
+        self.knows_every_issuer && issuer.is_some_and(|issuer| !self.issuers.contains(issuer))
     }
 
     fn verify_each(

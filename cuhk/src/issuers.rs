@@ -246,6 +246,17 @@ impl Issuers {
         self.all.iter().filter(in_use)
     }
 
+    /// Whether every one that should sign a revocation list can: none was left out whose key cannot be opened.
+    pub(crate) fn are_all(&self, now: UnixTime) -> bool {
+        let mut records = self.records.iter();
+        self.knows_records()
+            && records.all(|record| {
+                issuer_kind(record.signer).is_none()
+                    || record.state(&self.records, now) == AuthorityState::Retired
+                    || self.find(record.signer).is_some()
+            })
+    }
+
     /// Whether it counts no more, with everything that it issued.
     pub(crate) fn is_withdrawn(&self, signer: CrlSigner) -> bool {
         let mut records = self.records.iter();

@@ -148,6 +148,32 @@ fn refuses_when_a_list_is_missing() {
     }
 }
 
+/// As where it was put back from a backup of before it made that authority.
+#[test]
+fn whoever_knows_every_authority_misses_no_list_of_another() {
+    let campus = Campus::new();
+    let holder = campus.student("1155000001");
+    let services = campus.services.certificate().clone();
+    let students = campus.students.certificate().clone();
+    let lists = vec![campus.root_crl(&[]), campus.services_crl(&[])];
+    let trust = campus.trust().with_crls(lists).unwrap();
+    let knowing = |known: Vec<_>| trust.clone().with_issuers(known);
+    for (trust, expected) in [
+        (knowing(vec![services.clone()]), Refused::CrlUnavailable),
+        (
+            knowing(vec![services.clone()]).knowing_every_issuer(),
+            Refused::UnknownIssuer,
+        ),
+        (
+            knowing(vec![services, students]).knowing_every_issuer(),
+            Refused::CrlUnavailable,
+        ),
+    ] {
+        let refusal = trust.verify_student(&holder.chain, now()).unwrap_err();
+        assert_eq!(refusal, expected);
+    }
+}
+
 #[test]
 fn refuses_when_a_list_has_expired() {
     let campus = Campus::new();

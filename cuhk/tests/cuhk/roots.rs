@@ -15,7 +15,7 @@ use scb_protocol::{Code, SignedBundle};
 
 use crate::publication::get;
 use crate::revocation::lists;
-use crate::university::{PASSPHRASE, University, refused};
+use crate::university::{Credentials, PASSPHRASE, University, refused};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -332,6 +332,26 @@ async fn own_keys_that_are_lost_long_after_another_root_came_are_under_that_one(
     let chain = std::fs::read_to_string(university.home().path("tls/chain.pem")).unwrap();
     let chain = scb_certs::Chain::from_pem(&chain).unwrap();
     assert!(chain.certificates()[1].names_issuer(new.certificate()));
+}
+
+/// Nobody has its list any more, and no waiting brings it back: a new certificate helps.
+#[tokio::test]
+async fn who_was_certified_by_an_authority_that_a_backup_does_not_know_is_unknown() {
+    let university = University::open().await;
+    let before = university.student("1155000001").await;
+    let backup = university.back_up();
+    let root = university.root_with_key();
+    university.rotate_under(&root, IssuerKind::Students).await;
+    university.pass(Duration::from_secs(10)).await;
+    let after = university.student("1155000002").await;
+    let own = |who: &Credentials| who.chain.certificates()[1].clone();
+    assert_ne!(own(&before), own(&after));
+    university.connect_as(&after).await;
+
+    let university = university.restore(&backup).await;
+    let refusal = university.dial(Some(&after)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::CertificateUnknownIssuer);
+    university.connect_as(&before).await;
 }
 
 /// Whoever carries a request to the root may alter it, and the root signs what it is given.
