@@ -220,7 +220,12 @@ fn a_restored_cuhk_goes_on_and_never_uses_a_serial_again() {
 
     let home = campus.outside().join("restored");
     let told = restore(&file, &home).succeeded().stdout;
-    for word in ["COUNT AGAIN", "`unknown`", "cuhk code issue SID --replace"] {
+    for word in [
+        "COUNT AGAIN",
+        "`unknown`",
+        "cuhk code issue SID --replace",
+        "student enrol --ids SID --replace --codes FILE",
+    ] {
         assert!(told.contains(word), "{told}");
     }
     assert!(serials(&home).is_subset(&before));
