@@ -135,20 +135,23 @@ const INIT_EXAMPLES: &str = "\
 Examples:
   blackboard init --cuhk 127.0.0.1:8011 --ca ca.pem --code-file blackboard.code
   blackboard init --cuhk cuhk.example:8011 --ca-fingerprint 3f9c…e1 --dns blackboard.example
+  blackboard init --replace --code-file again.code
 
 CUHK is known by its root: its file ca.pem, or the SHA-256 fingerprint that `cuhk init` and `cuhk
 service add` print. The code comes from `cuhk service add blackboard`; without --code-file it is
 asked for. If the answer is lost on the way, run the same command again: the same code and key
 give the same certificate. Once there is a certificate in force, running it again changes nothing;
-it renews itself. With --replace and a new code it is replaced.";
+it renews itself. With --replace and a new code it is replaced; where CUHK is and which root it has
+the home knows then, unless you say otherwise.";
 
 /// `blackboard init`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Init {
-    /// Where CUHK listens
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) cuhk: String,
-    /// CUHK's root certificate, PEM; this or --ca-fingerprint is needed
+    /// Where CUHK listens [default with --replace: as this home knows]
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "replace")]
+    pub(crate) cuhk: Option<String>,
+    /// CUHK's root certificate, PEM; this or --ca-fingerprint is needed [default with --replace: the
+    /// root of this home]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// SHA-256 fingerprint of CUHK's root certificate (64 hexadecimal digits)
@@ -343,6 +346,7 @@ mod tests {
             "blackboard submissions archive lab-1.zip --course C --assignment lab-1 --wait 2min",
             "blackboard submissions overview --course C --assignment lab-1 --csv",
             "blackboard init --cuhk c:1",
+            "blackboard init --replace --code-file again.code",
             "blackboard course members CSCI3150 --list class.csv",
             "blackboard assignment add --course C --title T --due 2026-12-01T23:59:00+08:00 --group-size 1..3 --accept pdf,zip",
             "blackboard assignment withdraw lab-1 --course C --json",

@@ -23,7 +23,7 @@ use crate::failure::failure;
 use crate::fault::{Fault, FaultChoice, Faults};
 use crate::fsck::fsck;
 use crate::identity::{Identity, IdentityFiles};
-use crate::init::{Attempt, CODE_REMEDY};
+use crate::init::{Attempt, CODE_REMEDY, known_cuhk};
 use crate::monitor::Watch;
 use crate::platform::readable_by_others;
 use crate::recover::recover;
@@ -174,12 +174,12 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn init(home: &Path, command: Init, language: Language) -> anyhow::Result<()> {
-    let root = known_root(command.ca.as_deref(), command.ca_fingerprint)?;
+    let known = known_cuhk(home, &command)?;
     let attempt = Attempt::begin(home)?;
-    init_in(&attempt.home, command, root).map_err(|error| attempt.fail(error, language))
+    init_in(&attempt.home, command, known).map_err(|error| attempt.fail(error, language))
 }
 
-fn init_in(home: &Home, command: Init, root: KnownRoot) -> anyhow::Result<()> {
+fn init_in(home: &Home, command: Init, (cuhk, root): (String, KnownRoot)) -> anyhow::Result<()> {
     let _lock = lock(home)?;
     let clock = clock();
     let current = IdentityFiles::open(home)?.current()?;
@@ -191,7 +191,7 @@ fn init_in(home: &Home, command: Init, root: KnownRoot) -> anyhow::Result<()> {
     }
     let code = enrolment_code(command.code_file.as_deref())?;
     let enrolment = Enrolment {
-        cuhk: command.cuhk,
+        cuhk,
         root,
         dns: command.dns,
         ip: command.ip,
@@ -199,23 +199,6 @@ fn init_in(home: &Home, command: Init, root: KnownRoot) -> anyhow::Result<()> {
     let identity = runtime()?.block_on(enrolment.run(home, code, &clock))?;
     say("certified by CUHK")?;
     describe(home, &identity)
-}
-
-fn known_root(
-    file: Option<&Path>,
-    fingerprint: Option<scb_certs::Fingerprint>,
-) -> anyhow::Result<KnownRoot> {
-    match (file, fingerprint) {
-        (Some(path), _) => KnownRoot::file(path),
-        (None, Some(fingerprint)) => Ok(KnownRoot::Fingerprint(fingerprint)),
-        (None, None) => Err(Failure::usage("nothing says by which root CUHK is known")
-            .with_remedy(
-                "give --ca FILE (CUHK's ca.pem) or --ca-fingerprint HEX: `cuhk init` and `cuhk \
-                 service add` print the root's SHA-256 fingerprint",
-            )
-            .with_code("no_root")
-            .into()),
-    }
 }
 
 /// The first line of the file, else a hidden prompt.

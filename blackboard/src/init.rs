@@ -1,18 +1,63 @@
-//! What a `blackboard init` leaves behind that fails: nothing, or the key that CUHK may have
-//! certified meanwhile.
+//! Before and after a `blackboard init`: which CUHK is asked, and what one leaves behind that fails:
+//! nothing, or the key that CUHK may have certified meanwhile.
 
 use std::fs;
 use std::path::Path;
 
-use scb_cli::{Error, Failure, Home, Role};
+use scb_cli::{Error, Failure, Home, ROOTS, Role, load_config};
 use scb_explain::{Language, nothing_changed, refusal, remedy};
 use scb_protocol::{Code, Refusal};
 
+use crate::arguments::Init;
+use crate::config::Config;
+use crate::enrol::{KnownRoot, stored_roots};
 use crate::identity::IdentityFiles;
 
 /// How somebody comes to a code for this service.
 pub(crate) const CODE_REMEDY: &str = "give the code exactly as `cuhk service add blackboard \
     --code-out FILE` wrote it; for a new one: `cuhk code issue service/blackboard --replace`";
+
+/// Where CUHK listens and how its root is known: as the command line says, else, for a certificate in
+/// the place of another, as this home does.
+///
+/// # Errors
+/// What neither says; [`Error::WrongRole`]; a file of the home that cannot be read.
+pub(crate) fn known_cuhk(dir: &Path, command: &Init) -> anyhow::Result<(String, KnownRoot)> {
+    let home = match Home::open(dir, Role::Blackboard) {
+        Err(Error::NoHome { .. }) => None,
+        opened => Some(opened?).filter(|_| command.replace),
+    };
+    let address = match (&command.cuhk, &home) {
+        (Some(said), _) => Some(said.clone()),
+        (None, Some(home)) => load_config::<Config>(home)?.cuhk,
+        (None, None) => None,
+    };
+    let address = address.ok_or_else(no_address)?;
+    Ok((address, known_root(command, home.as_ref())?))
+}
+
+fn no_address() -> Failure {
+    Failure::usage("nothing says where CUHK listens: this home does not know it")
+        .with_remedy("give --cuhk HOST:PORT")
+        .with_code("no_address")
+}
+
+fn known_root(command: &Init, home: Option<&Home>) -> anyhow::Result<KnownRoot> {
+    match (&command.ca, command.ca_fingerprint, home) {
+        (Some(path), ..) => KnownRoot::file(path),
+        (None, Some(fingerprint), _) => Ok(KnownRoot::Fingerprint(fingerprint)),
+        (None, None, Some(home)) if home.path(ROOTS).exists() => {
+            stored_roots(home).map(KnownRoot::Certificates)
+        }
+        _ => Err(Failure::usage("nothing says by which root CUHK is known")
+            .with_remedy(
+                "give --ca FILE (CUHK's ca.pem) or --ca-fingerprint HEX: `cuhk init` and `cuhk \
+                 service add` print the root's SHA-256 fingerprint",
+            )
+            .with_code("no_root")
+            .into()),
+    }
+}
 
 /// An attempt to get the first certificate, or another one.
 #[derive(Debug)]
@@ -139,9 +184,66 @@ fn unanswered(refused: &Refusal, language: Language) -> Failure {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use scb_protocol::Step;
+    use scb_certs::Fingerprint;
+    use scb_cli::write_atomic;
+    use scb_protocol::{Step, install_crypto};
+    use scb_testkit::TestCampus;
 
     use super::*;
+
+    fn replacing() -> Init {
+        Init {
+            cuhk: None,
+            ca: None,
+            ca_fingerprint: None,
+            code_file: None,
+            dns: Vec::new(),
+            ip: Vec::new(),
+            replace: true,
+        }
+    }
+
+    fn code_of(dir: &Path, command: &Init) -> Option<&'static str> {
+        let refused = known_cuhk(dir, command).unwrap_err();
+        refused.downcast::<Failure>().unwrap().code
+    }
+
+    #[test]
+    fn for_another_certificate_the_home_says_where_cuhk_is_and_which() {
+        install_crypto();
+        let dir = tempfile::tempdir().unwrap();
+        let (new, first) = (dir.path().join("new"), replacing());
+        // Neither a place without a home, nor a home in which nothing was ever certified.
+        assert_eq!(code_of(&new, &first), Some("no_address"));
+        assert!(!new.exists());
+        let home = Home::create(&new, Role::Blackboard).unwrap();
+        assert_eq!(code_of(&new, &first), Some("no_address"));
+        let address = b"cuhk = \"cuhk.example:8011\"\n";
+        write_atomic(&home.path("config.toml"), address, 0o600).unwrap();
+        assert_eq!(code_of(&new, &first), Some("no_root"));
+
+        let root = TestCampus::new().root().certificate().clone();
+        write_atomic(&home.path(ROOTS), root.to_pem().as_bytes(), 0o644).unwrap();
+        let (address, known) = known_cuhk(&new, &first).unwrap();
+        assert_eq!(address, "cuhk.example:8011");
+        assert!(matches!(&known, KnownRoot::Certificates(roots) if *roots == [root.clone()]));
+        let other = Fingerprint::of(b"other");
+        let said = Init {
+            cuhk: Some("c:1".to_owned()),
+            ca_fingerprint: Some(other),
+            ..replacing()
+        };
+        let (address, known) = known_cuhk(&new, &said).unwrap();
+        assert_eq!(address, "c:1");
+        assert!(matches!(known, KnownRoot::Fingerprint(print) if print == other));
+        // A home is no reason for a first certificate from a CUHK that nobody has named.
+        let first = Init {
+            replace: false,
+            cuhk: said.cuhk,
+            ..replacing()
+        };
+        assert_eq!(code_of(&new, &first), Some("no_root"));
+    }
 
     fn failed(attempt: Attempt, language: Language) -> Failure {
         let refusal = Refusal::new(Code::EnrolmentRefused, Step::Zero);

@@ -59,15 +59,15 @@ fn a_service_is_cut_off_only_if_somebody_agrees_who_was_told_what_follows() {
     let issue = ["code", "issue", "service/blackboard", "--replace"];
     let out = ["--out", "again.code"];
     campus.cuhk(&[&issue[..], &out].concat()).succeeded();
-    let at = cuhk.address();
     let init = ["init", "--replace", "--code-file", "again.code"];
-    let to = ["--cuhk", &at, "--ca", "cuhk.home/ca.pem"];
-    campus.blackboard(&[&init[..], &to].concat()).succeeded();
+    campus.blackboard(&init).succeeded();
     assert_eq!(counting(&campus, "blackboard").len(), 1);
     // Nothing counts of which nothing is left: nobody is asked.
     let yes = ["revoke", "service/blackboard", "--yes", "--json"];
     let said = campus.cuhk(&yes).succeeded().json();
-    assert!(said["next"].as_str().unwrap().contains(next), "{said}");
+    let told = said["next"].as_str().unwrap();
+    let init = "blackboard init --replace --code-file FILE";
+    assert!(told.contains(next) && told.contains(init), "{said}");
     let again = ["revoke", "service/blackboard", "--json"];
     campus.cuhk(&again).refused(3, "nothing_to_revoke");
 }
