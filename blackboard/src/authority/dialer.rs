@@ -2,6 +2,7 @@
 //!
 //! What must not wait for the members' verification has a connection of its own, opened here.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Connects and waits for the greeting, as long as that takes no longer than `patience`.
     pub(super) async fn dial(&mut self, patience: Duration) -> Result<Link, Refusal> {
-        let trust = self.trust();
+        let trust = Arc::clone(&self.trust.borrow_and_update());
         let tls = tls(&mut self.identity, trust, &self.clock)?;
         let address = self.address.current().to_owned();
         Link::open(&address, &tls, Instant::now() + patience).await
@@ -42,6 +43,18 @@ impl Dialer {
     /// Whether this server has another certificate than the one that it last connected with.
     pub(super) fn has_another_certificate(&self) -> bool {
         self.identity.has_changed().unwrap_or(false)
+    }
+
+    /// Waits for what may end the next attempt otherwise than in this refusal: another certificate of this
+    /// server, or other lists, unless it was the certificate that was refused.
+    pub(super) async fn news(&mut self, of: &Refusal) {
+        let waits_for_lists = !of.code.is_about_certificate();
+        tokio::select! {
+            Ok(()) = self.identity.changed() => {}
+            Ok(()) = self.trust.changed(), if waits_for_lists => {}
+            // Nobody is left who would tell.
+            else => pending().await,
+        }
     }
 
     /// The roots and revocation lists of the moment.

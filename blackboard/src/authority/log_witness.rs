@@ -9,6 +9,7 @@ mod endorsed;
 mod lost;
 mod offered;
 mod order;
+mod setbacks;
 mod told;
 mod unseen;
 
@@ -31,6 +32,7 @@ use self::again::Again;
 pub(crate) use self::lost::{Lost, Missing};
 use self::offered::{off_the_runtime, offer};
 use self::order::Turn;
+use self::setbacks::{Setbacks, remedy};
 pub(crate) use self::told::failure;
 use self::told::not_compared;
 use super::link::Link;
@@ -187,6 +189,7 @@ impl LogWitness {
     /// Has every log witnessed as it grows, for as long as none is astray. What is wrong otherwise
     /// is logged, and tried again.
     pub(crate) async fn run(mut self) -> Failure {
+        let mut setbacks = Setbacks::default();
         loop {
             let watched = self.watch().await;
             // Who answers next may have been put back from a backup.
@@ -201,9 +204,13 @@ impl LogWitness {
                 // The other connection tells about that.
                 Err(Trouble::Refused(refusal)) if is_away(&refusal) => sleep(PERIOD).await,
                 Err(Trouble::Refused(refusal)) => {
-                    let (code, remedy) = (refusal.code, refusal.remedy());
-                    tracing::error!("a log is not witnessed [{code}]: {refusal}; {remedy}");
-                    sleep(PERIOD).await;
+                    let (pause, is_told) = setbacks.after(&refusal, Instant::now());
+                    if is_told {
+                        let (code, remedy) = (refusal.code, remedy(&refusal));
+                        tracing::error!("a log is not witnessed [{code}]: {refusal}; {remedy}");
+                    }
+                    // Whatever changes then ends the pause.
+                    let _ = timeout(pause, self.dialer.news(&refusal)).await;
                 }
             }
         }

@@ -408,7 +408,7 @@ fn objection(refusal: &Refusal) -> Option<String> {
 }
 
 /// What an operator has to do before CUHK talks to this server again.
-fn own_fault(refusal: &Refusal) -> &'static str {
+pub(super) fn own_fault(refusal: &Refusal) -> &'static str {
     match refusal.code {
         code if is_to_be_replaced(code) => {
             "; it is this server's own, which cannot be renewed any more: ask CUHK's operator for a \

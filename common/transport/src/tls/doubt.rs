@@ -88,6 +88,10 @@ fn why(reason: &TlsCertificateError) -> String {
         T::UnknownIssuer => "its certificate is not under the expected root",
         T::BadSignature => "a signature in its chain or in the handshake does not verify",
         T::InvalidPurpose => "its certificate is not a server's",
+        T::InvalidOcspResponse => {
+            "whether its certificate was revoked cannot be told: the revocation list for it here has \
+             ended, or is missing"
+        }
         T::NotValidForNameContext { .. } => "its certificate is for another host name or address",
         T::BadEncoding => "its certificate is not well-formed",
         T::Other(other) if other.0.is::<CertificateError>() => {
@@ -108,4 +112,25 @@ fn earliest(times: impl Iterator<Item = UnixTime>) -> Option<UnixTime> {
 
 fn latest(times: impl Iterator<Item = UnixTime>) -> Option<UnixTime> {
     times.max_by_key(UnixTime::as_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_have_ended_are_told_in_words() {
+        for error in [
+            CertificateError::CrlExpired,
+            CertificateError::CrlUnavailable,
+        ] {
+            let Error::InvalidCertificate(reason) = to_tls(error) else {
+                panic!("about a certificate");
+            };
+            let refused = refusal(&reason, Step::Three);
+            let told = &refused.params["reason"];
+            assert!(told.contains("revocation list"), "{told}");
+            assert!(!told.contains("Ocsp"), "{told}");
+        }
+    }
 }
