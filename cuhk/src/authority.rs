@@ -105,6 +105,13 @@ impl Authority {
         self.signing.issuers.current().is_withdrawn(signer)
     }
 
+    /// The issuing authorities that are put to use and could not be opened.
+    pub(crate) fn unopened(&self) -> Vec<CrlSigner> {
+        let issuers = self.signing.issuers.current();
+        let unopened = issuers.unopened(self.now());
+        unopened.map(|record| record.signer).collect()
+    }
+
     /// The roots' certificates and those of the issuing authorities that sign a revocation list, each
     /// with the name of its authority.
     pub(crate) fn named_certificates(&self) -> Vec<(CrlSigner, Certificate)> {

@@ -188,6 +188,35 @@ impl Issuers {
         next
     }
 
+    /// Those that are put to use and could not be opened.
+    pub(crate) fn unopened(&self, now: UnixTime) -> impl Iterator<Item = &AuthorityRecord> {
+        self.records.iter().filter(move |record| {
+            issuer_kind(record.signer).is_some()
+                && record.state(&self.records, now) != AuthorityState::Retired
+                && self.find(record.signer).is_none()
+        })
+    }
+
+    /// Who issues now, or is about to, is here: in its place would issue one that was replaced.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be opened.
+    pub(crate) fn check_opened(&self, home: &Home, now: UnixTime) -> Result<(), Error> {
+        let issues = |record: &&AuthorityRecord| match record.state(&self.records, now) {
+            AuthorityState::Active => true,
+            AuthorityState::New => record.active_from.is_some(),
+            _ => false,
+        };
+        let missing = self.unopened(now).find(issues);
+        let missing = missing.and_then(|record| Some((record.signer, issuer_kind(record.signer)?)));
+        match missing {
+            None => Ok(()),
+            Some((signer, kind)) => open(home, signer, kind, &self.roots, &self.passphrase)
+                .and(Err(Error::RecordInvalid { what: "authority" })),
+        }
+    }
+
     /// None issues before its certificate begins, whatever the records say: nobody would believe it.
     fn await_beginnings(&mut self) {
         for record in &mut self.records {

@@ -78,6 +78,7 @@ impl scb_transport::Vitals for Vitals {
         let mut reasons: Vec<String> = self.database().await.into_iter().collect();
         // What is issued and answered is written down first.
         reasons.extend(scb_cli::unwritable(self.store.path()));
+        reasons.extend(self.unopened());
         reasons.extend(self.lists(now));
         reasons.extend(self.own_certificate(now));
         reasons
@@ -133,6 +134,17 @@ impl Vitals {
             )),
             Err(_) => Some("the database does not answer".to_owned()),
         }
+    }
+
+    fn unopened(&self) -> Vec<String> {
+        let unopened = self.authority.unopened().into_iter();
+        let told = unopened.map(|signer| {
+            format!(
+                "{signer} cannot be opened, and its revocation list is not signed: see the log, and \
+                 `cuhk doctor`"
+            )
+        });
+        told.collect()
     }
 
     fn lists(&self, now: UnixTime) -> Option<String> {

@@ -69,6 +69,7 @@ impl Upkeep {
             .write(move |records| records.status().advance(now));
         epoch.await?;
         update_issuers(&home, &signing, now).await?;
+        signing.issuers.current().check_opened(&home, now)?;
         let mut revoked = RevokedCertificates::default();
         let current = look(&home, &signing, &mut revoked, None, now).await?;
         update_issuers(&home, &signing, now).await?;

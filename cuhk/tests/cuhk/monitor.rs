@@ -1,8 +1,10 @@
 //! The port for health and metrics, as far as a clock that jumps is needed to see it change.
 
+use std::fs;
 use std::time::Duration;
 
-use scb_certs::{IssuerKind, RevocationReason};
+use scb_certs::{Certificate, IssuerKind, RevocationReason};
+use scb_cuhk::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -87,4 +89,32 @@ async fn the_end_of_a_withdrawn_authority_is_no_alarm_and_its_list_still_is() {
     assert!(expiry("students-2") && expiry("services"), "{metrics}");
     let remaining = "cuhk_crl_remaining_seconds{authority=\"students\"}";
     assert!(sample(&university, remaining).await > 0.0);
+}
+
+#[tokio::test]
+async fn an_authority_that_cannot_be_opened_is_named_and_none_that_was_replaced_issues_for_it() {
+    let university = University::open().await;
+    for _ in 0..2 {
+        university.rotate(IssuerKind::Students).await;
+        university.pass(Duration::from_secs(10)).await;
+    }
+    let stopped = university.stopped().await;
+    let file = |name: &str| stopped.home().join("issuers").join(name).join("cert.pem");
+    let (retiring, active) = (file("students-2"), file("students-3"));
+    let aside = active.with_extension("aside");
+    fs::rename(&active, &aside).unwrap();
+    let refused = stopped.refused().await;
+    let is_named = matches!(&refused, Error::CertificateGone { path } if *path == active);
+    assert!(is_named, "{refused:?}");
+
+    fs::rename(&aside, &active).unwrap();
+    fs::remove_file(&retiring).unwrap();
+    let university = stopped.start().await;
+    let unready = get(&university, "/readyz").await;
+    assert!(unready.starts_with("HTTP/1.1 503"), "{unready}");
+    assert!(unready.contains("students-2 cannot be opened"), "{unready}");
+    assert!(!unready.contains("students-3"), "{unready}");
+    let active = Certificate::from_pem(&fs::read_to_string(active).unwrap()).unwrap();
+    let student = university.student("1155000001").await;
+    assert!(student.chain.leaf().names_issuer(&active));
 }

@@ -67,6 +67,12 @@ impl Stopped {
         let store = Store::open(&self.home().join("cuhk.db")).unwrap();
         University::serve(self.dir, self.clock, self.root, store).await
     }
+
+    /// Why it does not start.
+    pub async fn refused(&self) -> Error {
+        let bound = University::bind(&self.dir, &self.clock).await;
+        bound.err().unwrap()
+    }
 }
 
 impl University {
@@ -131,13 +137,18 @@ impl University {
         self.dir.path().join("cuhk/cuhk.db")
     }
 
-    async fn serve(dir: TempDir, clock: FixedClock, root: Certificate, store: Store) -> Self {
+    async fn bind(dir: &TempDir, clock: &FixedClock) -> Result<Server, Error> {
         let home = open_home(&dir.path().join("cuhk")).unwrap();
         let issuers = Template::shared().issuers.clone();
         let unlocked = Unlocked::with_issuers(home, issuers).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let reader = Arc::new(ClockFn(clock.reader()));
-        let server = Server::bind(unlocked, listen, reader).await.unwrap();
+        Server::bind(unlocked, listen, reader).await
+    }
+
+    async fn serve(dir: TempDir, clock: FixedClock, root: Certificate, store: Store) -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let server = Self::bind(&dir, &clock).await.unwrap();
         let server = server.publish_at(listen).await.unwrap();
         let shutdown = Shutdown::new();
         let watch = Watch::start(listen, &shutdown).await.unwrap();
