@@ -115,11 +115,18 @@ fn what_a_home_has_replaced_is_its_own_and_no_alarm() {
     let expected = expected.map(|(here, earlier)| (here.into(), earlier.into()));
     assert_eq!(whose, expected);
     let told = campus.student(&["audit"]).succeeded().stdout;
-    assert!(told.contains("an earlier one of this home"), "{told}");
+    assert!(
+        told.contains("active; an earlier one of this home, since replaced"),
+        "{told}"
+    );
     assert!(!told.contains("Not yours?"), "{told}");
     let chinese = campus.student(&["audit", "--lang", "zh-Hant"]);
     let chinese = chinese.succeeded().stdout;
-    for part in ["本機先前的證書", "有效，在本機", "以上各行均證明在其中"] {
+    for part in [
+        "有效；本機先前的證書，其後已由本機更換",
+        "有效，在本機",
+        "以上各行均證明在其中",
+    ] {
         assert!(chinese.contains(part), "{part} is missing:\n{chinese}");
     }
     for english in ["certificate", "asked", "told", "entries", "cosigned"] {

@@ -40,18 +40,18 @@ impl AuditWords {
         (status, whose): (&str, Whose),
     ) -> String {
         let whose = match whose {
-            Whose::Here => self.0.pick("here", "在本機"),
+            Whose::Here => self.0.pick(", here", "，在本機"),
             Whose::Earlier => self.0.pick(
-                "an earlier one of this home, which replaced it",
-                "本機先前的證書，已由本機更換",
+                "; an earlier one of this home, since replaced",
+                "；本機先前的證書，其後已由本機更換",
             ),
-            Whose::NotHere => self.0.pick("not here", "不在本機"),
+            Whose::NotHere => self.0.pick(", not here", "，不在本機"),
         };
         match self.0 {
             Language::English => {
-                format!("certificate {serial:>32}  {from} to {until}  {status}, {whose}")
+                format!("certificate {serial:>32}  {from} to {until}  {status}{whose}")
             }
-            Language::Chinese => format!("證書 {serial:>32}  {from} 至 {until}  {status}，{whose}"),
+            Language::Chinese => format!("證書 {serial:>32}  {from} 至 {until}  {status}{whose}"),
         }
     }
 
