@@ -12,7 +12,7 @@ pub enum Teller {
 }
 
 /// What a student's program, or a command line, finds about a server or a file.
-const OF_NO_SERVER: [Code; 8] = [
+const OF_NO_SERVER: [Code; 9] = [
     Code::ServerIdentity,
     Code::ServerMisbehaved,
     Code::ShareInvalid,
@@ -20,6 +20,7 @@ const OF_NO_SERVER: [Code; 8] = [
     Code::CommitmentInvalid,
     Code::CommitmentBroken,
     Code::LogIncomplete,
+    Code::RulesUnsigned,
     Code::ConnectionFailed,
 ];
 
@@ -55,7 +56,7 @@ const OF_CUHK: [Code; 27] = [
 ];
 
 /// About members, statements, files and receipts.
-const OF_BLACKBOARD: [Code; 43] = [
+const OF_BLACKBOARD: [Code; 45] = [
     Code::FirstMember,
     Code::MemberMismatch,
     Code::TokenInvalid,
@@ -74,6 +75,8 @@ const OF_BLACKBOARD: [Code; 43] = [
     Code::GroupSize,
     Code::OtherGroup,
     Code::FileType,
+    Code::ReportEmpty,
+    Code::RulesAltered,
     Code::SignatureInvalid,
     Code::SignatureMissing,
     Code::MacInvalid,
@@ -126,6 +129,9 @@ mod tests {
             (Code::Busy, true, true),
             (Code::Internal, true, true),
             (Code::ReceiptInvalid, false, false),
+            (Code::ReportEmpty, false, true),
+            (Code::RulesAltered, false, true),
+            (Code::RulesUnsigned, false, false),
         ];
         for (code, cuhk, blackboard) in cases {
             assert_eq!(code.is_told_by(Teller::Cuhk), cuhk, "{code}");
