@@ -24,8 +24,9 @@ pub(crate) const CODE_REMEDY: &str = "give the code exactly as `cuhk service add
 /// What neither says; [`Error::WrongRole`]; a file of the home that cannot be read.
 pub(crate) fn known_cuhk(dir: &Path, command: &Init) -> anyhow::Result<(String, KnownRoot)> {
     let home = match Home::open(dir, Role::Blackboard) {
+        _ if !command.replace => None,
         Err(Error::NoHome { .. }) => None,
-        opened => Some(opened?).filter(|_| command.replace),
+        opened => Some(opened?),
     };
     let address = match (&command.cuhk, &home) {
         (Some(said), _) => Some(said.clone()),
