@@ -199,7 +199,10 @@ impl<'a> Operations<'a> {
     pub(crate) fn head(&self) -> Result<Option<(u64, Fingerprint, UnixTime)>, Error> {
         let last: Option<(i64, [u8; 32], i64)> = self
             .connection
-            .prepare_cached("SELECT number, chain, at FROM operation ORDER BY number DESC LIMIT 1")?
+            .prepare_cached(
+                "SELECT number, chain, at FROM operation
+                 WHERE number = (SELECT max(number) FROM operation)",
+            )?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         last.map(|(number, chain, at)| {
