@@ -193,11 +193,7 @@ fn put(
 /// What is there of a student's is not what was entered: it is told to nobody.
 fn remove(transaction: &Transaction<'_>, grade: &Grade) -> Result<(), Error> {
     let sql = "DELETE FROM grades WHERE course = ? AND assignment = ? AND sid = ?";
-    transaction.prepare_cached(sql)?.execute([
-        grade.course.to_string(),
-        grade.assignment.to_string(),
-        grade.sid.to_string(),
-    ])?;
+    transaction.prepare_cached(sql)?.execute(key(grade))?;
     Ok(())
 }
 
@@ -206,12 +202,17 @@ fn keep_shown(transaction: &Transaction<'_>, grade: &Grade) -> Result<(), Error>
     let sql = "INSERT INTO former_grades SELECT course, assignment, sid, grade, signature, log, \
                log_index, released_at, release_index FROM grades \
                WHERE course = ? AND assignment = ? AND sid = ? AND released_at IS NOT NULL";
-    transaction.prepare_cached(sql)?.execute([
+    transaction.prepare_cached(sql)?.execute(key(grade))?;
+    Ok(())
+}
+
+/// Course, assignment and student.
+fn key(grade: &Grade) -> [String; 3] {
+    [
         grade.course.to_string(),
         grade.assignment.to_string(),
         grade.sid.to_string(),
-    ])?;
-    Ok(())
+    ]
 }
 
 /// The table of the grades that count.
